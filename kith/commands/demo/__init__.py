@@ -1,0 +1,1 @@
+"""`kith demo`: the main job, shown on the parts that `kith up` starts."""

@@ -1,0 +1,158 @@
+"""`kith up`, `kith down`, `kith status`: the parts of one machine."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass
+from functools import partial
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from kith.services.local_stack import PARTS, ChildStatus, Endpoints, LocalStack, Say, WantedPorts
+from kith.settings import Settings, load_settings, load_told_settings
+
+WORKERS = ("indexer", "query")
+
+_NOT_RUNNING = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What `start_all` brought up: settings that reach the parts, and the health port of each worker."""
+
+    settings: Settings
+    health_ports: dict[str, int]
+
+
+def up(as_json: bool = typer.Option(False, "--json", help="Print where the parts are as JSON.")) -> None:
+    """Start the real parts on this machine: Kafka, Schema Registry, Milvus Lite, the indexer and the query consumer.
+
+    What runs already is left running, so a part that ended is started again by the same command. A part whose address
+    is set (KITH_KAFKA_BOOTSTRAP, KITH_SCHEMA_REGISTRY_URL, KITH_MILVUS_URI) is used where it is, and not started.
+
+    Example: `KITH_KAFKA_PORT=19092 kith up`
+    """
+    started = time.monotonic()
+    running = start_all(load_told_settings(), say=lambda line: typer.echo(line, err=as_json))
+    if as_json:
+        typer.echo(json.dumps(_where(running.settings) | {"health_ports": running.health_ports}))
+        return
+    typer.echo(f"up in {time.monotonic() - started:.1f} s; stop with `kith down`")
+    print_status(running.settings)
+
+
+def down() -> None:
+    """Stop what `kith up` started, the workers first, each by its process id. The data stays.
+
+    Example: `kith down`
+    """
+    settings = load_told_settings()
+    stopped = stop_all(settings)
+    typer.echo(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
+
+
+def status(as_json: bool = typer.Option(False, "--json", help="Print the parts as JSON.")) -> None:
+    """Show each local part: running or not, process, memory, address, log. Exit code 1 when one has ended.
+
+    Example: `kith status --json`
+    """
+    settings = load_settings()
+    children = _stack(load_told_settings()).status([*PARTS, *WORKERS])
+    if as_json:
+        typer.echo(json.dumps({"parts": [asdict(child) for child in children]} | _where(settings)))
+    else:
+        print_status(settings)
+    if any(child.state == "ended" for child in children):
+        raise typer.Exit(_NOT_RUNNING)
+
+
+def start_all(told: Settings, say: Say) -> Running:
+    """Start every part and both workers, each only if it does not run; topics, schemas and collection included.
+
+    Args:
+        told: settings without what an earlier `kith up` noted.
+
+    Raises:
+        kith.errors.KithError: a tool is missing, a port is taken, a part did not start.
+    """
+    from kith import wiring
+
+    wiring.release(told)  # a wrong model path is said before anything is started
+    stack = _stack(told, say)
+    settings = _with(told, stack.start())
+    say("creating topics, schemas and the collection")
+    wiring.topic_admin(settings).apply(wiring.topics(settings).all())
+    registry = wiring.registry(settings)
+    for topic in wiring.topics(settings).all():
+        registry.register(topic.subject, topic.kind)
+        registry.require_compatibility(topic.subject)
+    index = wiring.index(settings)
+    wiring.live_collection(settings, index)
+    index.close()
+    return Running(settings, _start_workers(stack, settings, say))
+
+
+def stop_all(told: Settings) -> list[str]:
+    """Stop workers, then parts; returns the names of those that ran."""
+    stack = _stack(told)
+    stopped = stack.stop([*reversed(WORKERS), *reversed(PARTS)])
+    stack.forget_endpoints()
+    return stopped
+
+
+def print_status(settings: Settings) -> None:
+    """A table of the local parts."""
+    table = Table("part", "state", "process", "memory", "address", "log")
+    addresses = dict(zip(PARTS, _where(settings).values(), strict=True))
+    for child in _stack(settings).status([*PARTS, *WORKERS]):
+        table.add_row(*_row(child, addresses.get(child.name, "")))
+    Console().print(table)
+
+
+def _start_workers(stack: LocalStack, settings: Settings, say: Say) -> dict[str, int]:
+    from kith.services.ports import free_port
+    from kith.services.ready import answers_ready
+
+    say("starting the indexer and the query consumer")
+    # The workers read their settings themselves; the state folder tells them where the parts are.
+    program = ["/usr/bin/env", f"KITH_STATE_DIR={settings.state_dir}", sys.executable, "-m", "kith"]
+    ports = {}
+    for name, verb in zip(WORKERS, ("index", "serve"), strict=True):
+        child = stack.ensure_started(name, [*program, verb, "--health-port", str(free_port())])
+        ports[name] = int(child.argv[-1])
+    for name, port in ports.items():
+        stack.wait(name, partial(answers_ready, port))
+    return ports
+
+
+def _stack(settings: Settings, say: Say = lambda _line: None) -> LocalStack:
+    given = (settings.kafka_bootstrap, settings.schema_registry_url, settings.milvus_uri)
+    return LocalStack(
+        settings.state_dir,
+        settings.parts_dir,
+        WantedPorts(settings.kafka_port, settings.schema_registry_port, settings.milvus_port),
+        external=[part for part, address in zip(PARTS, given, strict=True) if address],
+        say=say,
+    )
+
+
+def _with(settings: Settings, endpoints: Endpoints) -> Settings:
+    return settings.model_copy(update={name: value for name, value in asdict(endpoints).items() if value})
+
+
+def _where(settings: Settings) -> dict[str, str]:
+    return {
+        "kafka_bootstrap": settings.kafka_bootstrap,
+        "schema_registry_url": settings.schema_registry_url,
+        "milvus_uri": settings.milvus_uri,
+    }
+
+
+def _row(child: ChildStatus, address: str) -> tuple[str, ...]:
+    state = "elsewhere" if child.state == "absent" and address else child.state
+    memory = "" if child.memory_mib is None else f"{child.memory_mib} MiB"
+    return child.name, state, str(child.pid or ""), memory, address, child.note or child.log_file

@@ -1,0 +1,20 @@
+"""Every metric: name, unit, labels, buckets, help. Names are API: dashboards and alerts hang on them."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Histogram
+
+# Geometric, written once: from a thousandth of a second to ten minutes.
+_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0)
+_RECORDS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096)
+
+# Indexer.
+RECORDS = Counter("kith_records_total", "Records of the change stream by their outcome.", ["outcome"])
+BATCH_RECORDS = Histogram("kith_batch_records", "Records in a micro-batch.", buckets=_RECORDS)
+EMBEDDED = Counter("kith_embedded_total", "Profile texts embedded.")
+EMBED_SECONDS = Histogram("kith_embed_seconds", "Time to embed a piece of a micro-batch.", buckets=_SECONDS)
+WRITE_SECONDS = Histogram("kith_write_seconds", "Time until the index acknowledged a piece.", buckets=_SECONDS)
+FRESHNESS_SECONDS = Histogram(
+    "kith_freshness_seconds", "Event time to acknowledged by the index, for indexed and deleted.", buckets=_SECONDS
+)
+UNAVAILABLE = Counter("kith_unavailable_total", "Attempts that met a part that was unavailable.", ["part"])

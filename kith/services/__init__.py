@@ -1,0 +1,1 @@
+"""Real parts as child processes: started on free ports, alive-checked, ended by process id."""

@@ -1,0 +1,202 @@
+"""Composition: settings to parts. The only place where classes meet, so that a test builds any part from plain values."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Any
+
+from kith.errors import ReleaseError
+from kith.settings import Settings, require
+from schemas.topics import Topics
+
+if TYPE_CHECKING:
+    import faust
+
+    from schemas.codec import Codec
+    from schemas.registry import Registry
+    from streams.app import Pipeline
+    from streams.back_pressure import BackPressure
+    from streams.publisher import Publisher
+    from streams.topics import TopicAdmin
+    from workers.contract import CollectionInfo
+    from workers.embedding import OnnxEmbedder
+    from workers.milvus_index import MilvusIndex
+    from workers.query_consumer import QueryConsumer
+    from workers.release import Release
+    from workers.search_client import SearchClient
+
+# Creating, indexing and loading a collection, all together.
+_MILVUS_SETUP_S = 30.0
+
+
+def topics(settings: Settings) -> Topics:
+    """The topics of this installation."""
+    return Topics(settings.topic_prefix, settings.max_record_bytes)
+
+
+def topic_admin(settings: Settings) -> TopicAdmin:
+    """What creates and compares topics."""
+    from streams.topics import TopicAdmin
+
+    require(settings, "kafka_bootstrap")
+    return TopicAdmin(settings.kafka_client(), settings.partitions, settings.replication_factor)
+
+
+def registry(settings: Settings) -> Registry:
+    """The Schema Registry."""
+    from schemas.registry import Registry
+
+    require(settings, "schema_registry_url")
+    return Registry(settings.schema_registry_url)
+
+
+def codec(settings: Settings) -> Codec:
+    """What reads and writes records."""
+    from schemas.codec import Codec
+
+    return Codec(registry(settings))
+
+
+def publisher(settings: Settings) -> Publisher:
+    """A producer that knows what was acknowledged."""
+    from streams.publisher import Publisher
+
+    require(settings, "kafka_bootstrap")
+    return Publisher(settings.kafka_client())
+
+
+def release(settings: Settings) -> Release:
+    """The verified model release."""
+    from workers.release import load_release
+
+    return load_release(settings.model_dir)
+
+
+def embedder(settings: Settings) -> OnnxEmbedder:
+    """The model, loaded and ready."""
+    from workers.embedding import OnnxEmbedder
+
+    return OnnxEmbedder(
+        release(settings),
+        threads=settings.embed_threads,
+        token_budget=settings.embed_token_budget,
+        provider=settings.provider,
+    )
+
+
+def index(settings: Settings) -> MilvusIndex:
+    """The vector index; connects at its first use."""
+    from workers.milvus_index import MilvusIndex
+
+    require(settings, "milvus_uri")
+    return MilvusIndex(
+        settings.milvus_uri, token=settings.milvus_token.get_secret_value(), consistency=settings.milvus_consistency
+    )
+
+
+def indexer_group(settings: Settings) -> str:
+    """Consumer group of the indexer: one per model release, so that a new model reads the log on its own."""
+    return f"{settings.topic_prefix}kith-indexer-{release(settings).manifest.name}"
+
+
+def indexer_app(settings: Settings) -> tuple[faust.App, Pipeline, BackPressure]:
+    """The indexer: its Faust application, what it works on, and what it waits for.
+
+    Raises:
+        kith.errors.Unavailable: Milvus does not answer.
+        kith.errors.ReleaseError: the model release is missing or altered.
+    """
+    from streams.app import StreamConfig, build_app
+    from streams.back_pressure import BackPressure
+    from streams.decode import Decoder
+    from streams.effects import Effects
+    from streams.index_profiles import BatchBounds, ProfileIndexing
+    from workers.indexing import ModelIndexer
+
+    model, held = embedder(settings), index(settings)
+    collection = live_collection(settings, held)
+    back_pressure = BackPressure(settings.retry_max_wait_s, settings.retry_give_up_s)
+    records, declared = codec(settings), topics(settings)
+    effects = Effects(
+        publisher(settings),
+        records,
+        declared,
+        model=collection.model,
+        renderer=collection.renderer,
+        timeout_s=settings.apply_timeout_s,
+    )
+    indexing = ProfileIndexing(
+        Decoder(records, settings.max_record_bytes),
+        ModelIndexer(model, held, collection.name),
+        effects,
+        back_pressure,
+        BatchBounds(settings.batch_max_records, settings.batch_max_tokens, settings.apply_timeout_s),
+    )
+    config = StreamConfig(
+        group=indexer_group(settings),
+        bootstrap=settings.kafka_bootstrap,
+        changes_topic=declared.changes.name,
+        credentials=faust_credentials(settings),
+        max_records=settings.batch_max_records,
+        wait_ms=settings.batch_wait_ms,
+        max_poll_s=settings.retry_give_up_s + 2 * settings.apply_timeout_s,
+    )
+    app, pipeline = build_app(config, indexing)
+    return app, pipeline, back_pressure
+
+
+def live_collection(settings: Settings, held: MilvusIndex) -> CollectionInfo:
+    """The collection of the configured release; created, and made live where nothing is live yet.
+
+    Raises:
+        kith.errors.InputError: it holds vectors of another model, renderer or dimension.
+        kith.errors.Unavailable: Milvus does not answer.
+    """
+    from workers.model_collections import ensure_collection
+    from workers.render import RENDERER_ID
+
+    found = release(settings)
+    if found.manifest.renderer != RENDERER_ID:
+        raise ReleaseError(
+            f"{found.manifest.name} was made for the renderer {found.manifest.renderer}, this kith has {RENDERER_ID}.",
+            "Export the release again, or run the kith that it was made for.",
+        )
+    return ensure_collection(
+        held.connection,
+        found.manifest.name,
+        found.manifest.renderer,
+        found.manifest.dim,
+        _MILVUS_SETUP_S,
+        settings.collection_prefix,
+    )
+
+
+def query_consumer(settings: Settings) -> QueryConsumer:
+    """What answers search requests."""
+    raise NotImplementedError
+
+
+def search_client(settings: Settings) -> SearchClient:
+    """What asks over the bus."""
+    raise NotImplementedError
+
+
+def faust_credentials(settings: Settings) -> Any:
+    """Faust's credentials object for the Kafka settings; None for plain text."""
+    import faust
+
+    protocol = settings.kafka_security_protocol
+    if protocol == "PLAINTEXT":
+        return None
+    context = None
+    if protocol.endswith("SSL"):
+        cafile = str(settings.kafka_ssl_ca_file) if settings.kafka_ssl_ca_file else None
+        context = ssl.create_default_context(cafile=cafile)
+    if protocol == "SSL":
+        return faust.SSLCredentials(context)
+    return faust.SASLCredentials(
+        username=settings.kafka_sasl_username,
+        password=settings.kafka_sasl_password.get_secret_value(),
+        mechanism=settings.kafka_sasl_mechanism,
+        ssl_context=context,
+    )

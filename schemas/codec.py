@@ -1,0 +1,120 @@
+"""Confluent wire format to records and back: magic byte 0, four bytes of schema id (big-endian), Avro binary."""
+
+from __future__ import annotations
+
+import io
+import struct
+from typing import Any, TypeVar
+
+import fastavro
+
+from kith.errors import KithError
+from schemas.contracts import full_name, parsed, schema_text
+from schemas.records import Record, to_avro
+from schemas.registry import Registry
+
+MAGIC = 0
+HEADER = struct.Struct(">bI")
+
+_RecordT = TypeVar("_RecordT", bound=Record)
+
+# What fastavro raises on bytes that do not hold what the schema says.
+_UNREADABLE = (
+    EOFError,
+    IndexError,
+    KeyError,
+    LookupError,
+    MemoryError,
+    OverflowError,
+    StopIteration,
+    TypeError,
+    UnicodeDecodeError,
+    ValueError,
+    fastavro.read.SchemaResolutionError,
+    struct.error,
+)
+
+
+class DecodeError(KithError):
+    """These bytes can never be read as the expected record; the message says at which byte or field."""
+
+
+def schema_id(data: bytes) -> int:
+    """The id of the schema that `data` was written with.
+
+    Raises:
+        DecodeError: `data` is not in Confluent wire format.
+    """
+    if len(data) < HEADER.size:
+        raise DecodeError(f"{len(data)} bytes are too short for Confluent wire format, which starts with 5.")
+    magic, found = HEADER.unpack_from(data)
+    if magic != MAGIC:
+        raise DecodeError(f"Byte 0 is 0x{data[0]:02x}, not the magic byte 0x00 of Confluent wire format.")
+    return int(found)
+
+
+class Codec:
+    """Reads and writes records, with the writer's schema from the registry and the reader's from this tree."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._checked: dict[tuple[int, type], Any] = {}
+
+    def encode(self, subject: str, record: Record) -> bytes:
+        """Bytes of a record under the subject's schema id; registers the contract the first time (blocking then).
+
+        Raises:
+            kith.errors.InputError: the registry refuses the contract.
+            kith.errors.Unavailable: the registry does not answer.
+        """
+        kind = type(record)
+        found = self._registry.register(subject, kind)
+        out = io.BytesIO()
+        out.write(HEADER.pack(MAGIC, found))
+        fastavro.schemaless_writer(out, parsed(schema_text(kind)), to_avro(record))
+        return out.getvalue()
+
+    def ready_for(self, data: bytes) -> bool:
+        """Whether `decode` would need no call to the registry."""
+        return self._registry.known(schema_id(data))
+
+    def learn(self, data: bytes) -> None:
+        """Fetch the schema that `data` names (blocking).
+
+        Raises:
+            DecodeError: not in wire format.
+            schemas.registry.UnknownSchema: the registry has no such schema.
+            kith.errors.Unavailable: the registry does not answer.
+        """
+        self._registry.text(schema_id(data))
+
+    def decode(self, data: bytes, kind: type[_RecordT]) -> _RecordT:
+        """The record that `data` holds.
+
+        Raises:
+            DecodeError: the bytes cannot be read as `kind`.
+            schemas.registry.UnknownSchema, kith.errors.Unavailable: as `learn`.
+        """
+        found = schema_id(data)
+        writer = self._writer_schema(found, kind)
+        stream = io.BytesIO(data)
+        stream.seek(HEADER.size)
+        try:
+            fields = fastavro.schemaless_reader(stream, writer, parsed(schema_text(kind)))
+            record = kind.from_avro(fields)  # type: ignore[union-attr]
+        except _UNREADABLE as error:
+            raise DecodeError(
+                f"Not a {full_name(kind)} under schema {found}: {type(error).__name__} near byte {stream.tell()}."
+            ) from error
+        if stream.tell() != len(data):
+            raise DecodeError(f"{len(data) - stream.tell()} bytes are left over after the {full_name(kind)}.")
+        return record  # type: ignore[no-any-return]
+
+    def _writer_schema(self, found: int, kind: type) -> Any:
+        if (found, kind) not in self._checked:
+            writer = parsed(self._registry.text(found))
+            name = writer.get("name") if isinstance(writer, dict) else str(writer)
+            if name != full_name(kind):
+                raise DecodeError(f"Schema {found} is {name}, not {full_name(kind)}.")
+            self._checked[found, kind] = writer
+        return self._checked[found, kind]

@@ -1,0 +1,274 @@
+"""Typed records for each schema on the wire, and the words used in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import Any, TypeVar
+
+_PartT = TypeVar("_PartT")
+
+
+class Operation(StrEnum):
+    """What a change does to a profile."""
+
+    UPSERT = "UPSERT"
+    DELETE = "DELETE"
+
+
+class Outcome(StrEnum):
+    """The one effective outcome of an input record."""
+
+    INDEXED = "indexed"
+    UNCHANGED = "unchanged"
+    STALE = "stale"
+    DELETED = "deleted"
+    DEAD_LETTERED = "dead_lettered"
+
+
+class Stage(StrEnum):
+    """Where on the path a record was rejected."""
+
+    DECODE = "decode"
+    VALIDATE = "validate"
+    EMBED = "embed"
+    WRITE = "write"
+
+
+class FilterOperator(StrEnum):
+    """How a filter compares a field with its values."""
+
+    EQ = "eq"
+    IN = "in"
+    NOT_IN = "not_in"
+    CONTAINS_ANY = "contains_any"
+    CONTAINS_ALL = "contains_all"
+
+
+class ReplyStatus(StrEnum):
+    """How a search request ended."""
+
+    OK = "ok"
+    BAD_REQUEST = "bad_request"
+    EXPIRED = "expired"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """One job of a career. `end` is None for a present job; dates are `YYYY` or `YYYY-MM`."""
+
+    title: str
+    company: str | None = None
+    industry: str | None = None
+    location: str | None = None
+    start: str | None = None
+    end: str | None = None
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Education:
+    """One entry of an education. Dates are `YYYY` or `YYYY-MM`."""
+
+    school: str
+    degree: str | None = None
+    field: str | None = None
+    start: str | None = None
+    end: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a member says of herself. Every text may be in any language."""
+
+    name: str
+    headline: str | None = None
+    summary: str | None = None
+    location: str | None = None
+    country: str | None = None
+    industry: str | None = None
+    seniority: str | None = None
+    skills: list[str] = field(default_factory=list)
+    languages: list[str] = field(default_factory=list)
+    positions: list[Position] = field(default_factory=list)
+    education: list[Education] = field(default_factory=list)
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> Profile:
+        """Build from the mapping of one `Profile` record."""
+        known = _known(cls, data)
+        known["positions"] = [_part(Position, p) for p in data.get("positions", ())]
+        known["education"] = [_part(Education, e) for e in data.get("education", ())]
+        return cls(**known)
+
+
+def _part(kind: type[_PartT], data: dict[str, Any]) -> _PartT:
+    return kind(**_known(kind, data))
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileChange:
+    """A full profile as it is now, or its deletion. Times are milliseconds since the epoch, UTC."""
+
+    profile_id: str
+    version: int
+    occurred_at: int
+    operation: Operation
+    source: str | None = None
+    profile: Profile | None = None
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> ProfileChange:
+        """Build from the mapping of one record."""
+        profile = data.get("profile")
+        return cls(
+            profile_id=data["profile_id"],
+            version=data["version"],
+            occurred_at=data["occurred_at"],
+            operation=Operation(data["operation"]),
+            source=data.get("source"),
+            profile=None if profile is None else Profile.from_avro(profile),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileEmbedding:
+    """The vector of a profile's newest text. `vector`: float32 little-endian bytes, dim x 4."""
+
+    profile_id: str
+    version: int
+    model: str
+    renderer: str
+    text_sha256: bytes
+    vector: bytes
+    embedded_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The outcome of one input record, named by topic, partition and offset."""
+
+    topic: str
+    partition: int
+    offset: int
+    profile_id: str | None
+    version: int | None
+    outcome: Outcome
+    model: str
+    occurred_at: int | None
+    settled_at: int
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> Receipt:
+        """Build from the mapping of one record."""
+        known = _known(cls, data)
+        known["outcome"] = Outcome(data["outcome"])
+        return cls(**known)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that can never succeed, with its key and value bytes as they came."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    stage: Stage
+    error_class: str
+    message: str
+    attempts: int
+    first_at: int
+    last_at: int
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> DeadLetter:
+        """Build from the mapping of one record."""
+        known = _known(cls, data)
+        known["stage"] = Stage(data["stage"])
+        return cls(**known)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFilter:
+    """A condition on one field as a request carries it."""
+
+    field: str
+    operator: FilterOperator
+    values: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """A question. `deadline_at`: milliseconds since the epoch, UTC."""
+
+    query: str
+    limit: int = 10
+    filters: list[RequestFilter] = field(default_factory=list)
+    with_matched_text: bool = True
+    deadline_at: int | None = None
+    requester: str | None = None
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> SearchRequest:
+        """Build from the mapping of one record."""
+        known = _known(cls, data)
+        known["filters"] = [
+            RequestFilter(f["field"], FilterOperator(f["operator"]), list(f["values"])) for f in data["filters"]
+        ]
+        return cls(**known)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyHit:
+    """One profile found, as a reply carries it. `score`: cosine similarity."""
+
+    profile_id: str
+    version: int
+    score: float
+    name: str
+    headline: str
+    location: str
+    country: str
+    industry: str
+    seniority: str
+    matched_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SearchReply:
+    """The answer to one request."""
+
+    status: ReplyStatus
+    error: str | None = None
+    hits: list[ReplyHit] = field(default_factory=list)
+    model: str | None = None
+    collection: str | None = None
+    embed_ms: float = 0.0
+    search_ms: float = 0.0
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> SearchReply:
+        """Build from the mapping of one record."""
+        known = _known(cls, data)
+        known["status"] = ReplyStatus(data["status"])
+        known["hits"] = [_part(ReplyHit, h) for h in data["hits"]]
+        return cls(**known)
+
+
+Record = ProfileChange | ProfileEmbedding | Receipt | DeadLetter | SearchRequest | SearchReply
+
+
+def to_avro(record: Any) -> Any:
+    """The mapping that Avro writes for a record: dataclasses to dicts, at every depth."""
+    if hasattr(record, "__dataclass_fields__"):
+        return {name: to_avro(getattr(record, name)) for name in record.__dataclass_fields__}
+    if isinstance(record, list | tuple):
+        return [to_avro(item) for item in record]
+    return record
+
+
+def _known(kind: type, data: dict[str, Any]) -> dict[str, Any]:
+    return {f.name: data[f.name] for f in fields(kind) if f.name in data}

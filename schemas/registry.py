@@ -1,0 +1,100 @@
+"""Schema Registry: register, fetch, cache; unreachable is told apart from unknown."""
+
+from __future__ import annotations
+
+import httpx2
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+from kith.errors import InputError, KithError, Unavailable
+from schemas.contracts import schema_text
+
+COMPATIBILITY = "BACKWARD_TRANSITIVE"
+
+_NOT_FOUND = 404
+_INCOMPATIBLE = 409
+_INVALID = 422
+_TRANSPORT_ERRORS = (httpx2.TransportError, httpx2.DecodingError)
+
+
+class UnknownSchema(KithError):
+    """The registry has no schema of this id: the record that names it can never be read."""
+
+
+class Registry:
+    """A Confluent-compatible Schema Registry. Every call is blocking; results are cached for ever, as ids are."""
+
+    def __init__(self, url: str, timeout_s: float = 5.0) -> None:
+        self._url = url
+        self._client = SchemaRegistryClient(
+            {"url": url, "timeout": timeout_s, "max.retries": 1, "retries.wait.ms": 100, "retries.max.wait.ms": 500}
+        )
+        self._texts: dict[int, str] = {}
+        self._ids: dict[tuple[str, str], int] = {}
+
+    def known(self, schema_id: int) -> bool:
+        """Whether `text` would answer from the cache."""
+        return schema_id in self._texts
+
+    def text(self, schema_id: int) -> str:
+        """The schema with this id.
+
+        Raises:
+            UnknownSchema: the registry answers, and has no such id.
+            Unavailable: the registry does not answer.
+        """
+        if schema_id not in self._texts:
+            try:
+                found = self._client.get_schema(schema_id).schema_str
+            except SchemaRegistryError as error:
+                if error.http_status_code == _NOT_FOUND:
+                    raise UnknownSchema(f"The registry has no schema with id {schema_id}.") from error
+                raise self._unavailable(error) from error
+            except _TRANSPORT_ERRORS as error:
+                raise self._unavailable(error) from error
+            self._texts[schema_id] = str(found)
+        return self._texts[schema_id]
+
+    def register(self, subject: str, kind: type) -> int:
+        """Register the tree's contract of a record type under a subject and return its id; repeating is harmless.
+
+        Raises:
+            InputError: the registry refuses it as incompatible with an earlier version.
+            Unavailable: the registry does not answer.
+        """
+        text = schema_text(kind)
+        if (subject, text) not in self._ids:
+            schema_id = self._register(subject, text)
+            self._ids[subject, text] = schema_id
+            self._texts[schema_id] = text
+        return self._ids[subject, text]
+
+    def require_compatibility(self, subject: str) -> None:
+        """Set the rule that later versions of a subject must keep.
+
+        Raises:
+            Unavailable: the registry does not answer.
+        """
+        try:
+            self._client.set_compatibility(subject, COMPATIBILITY)
+        except (SchemaRegistryError, *_TRANSPORT_ERRORS) as error:
+            raise self._unavailable(error) from error
+
+    def _register(self, subject: str, text: str) -> int:
+        try:
+            return self._client.register_schema(subject, Schema(text, "AVRO"))
+        except SchemaRegistryError as error:
+            if error.http_status_code in (_INCOMPATIBLE, _INVALID):
+                raise InputError(
+                    f"The registry refuses the schema of {subject}: {error.error_message}",
+                    f"Keep it {COMPATIBILITY} with every earlier version: add fields with defaults, remove none without.",
+                ) from error
+            raise self._unavailable(error) from error
+        except _TRANSPORT_ERRORS as error:
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: Exception) -> Unavailable:
+        return Unavailable(
+            f"The Schema Registry at {self._url} does not answer ({type(error).__name__}: {error}).",
+            "Check KITH_SCHEMA_REGISTRY_URL and that it is up.",
+        )

@@ -1,0 +1,114 @@
+"""The Faust application of the indexer, built from plain values; importing this starts nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import faust
+from faust.types import EventT, StreamT
+
+from streams.index_profiles import ProfileIndexing, stop_on_failure
+from streams.incoming import Incoming
+
+# Faust's own defaults assume one event at a time; the reasons are in docs/decisions/0004-faust-semantics.md.
+_SESSION_TIMEOUT_S = 20.0
+_HEARTBEAT_S = 3.0
+_COMMIT_INTERVAL_S = 0.5
+_COMMIT_EVERY = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class StreamConfig:
+    """What the application needs to know of the cluster and of its batches.
+
+    Attributes:
+        group: consumer group; also Faust's application id.
+        bootstrap: host:port[,host:port].
+        credentials: Faust's credentials object for SASL or SSL; None for plain text.
+        max_records, wait_ms: bounds of a micro-batch.
+        max_poll_s: longest time without a fetch before the group takes the partitions away, seconds.
+    """
+
+    group: str
+    bootstrap: str
+    changes_topic: str
+    credentials: Any
+    max_records: int
+    wait_ms: int
+    max_poll_s: float
+
+
+def build_app(config: StreamConfig, indexing: ProfileIndexing) -> tuple[faust.App, Pipeline]:
+    """The application with its one agent, and the pipeline that the agent feeds.
+
+    The agent takes micro-batches without acknowledging them (`noack_take`): a batch is acknowledged record by record
+    once its effects stand. Values stay raw, because a decoding error inside Faust would be acknowledged and lost.
+    """
+    app = faust.App(
+        config.group,
+        broker=[f"kafka://{server.strip()}" for server in config.bootstrap.split(",")],
+        broker_credentials=config.credentials,
+        broker_session_timeout=_SESSION_TIMEOUT_S,
+        broker_heartbeat_interval=_HEARTBEAT_S,
+        broker_commit_interval=_COMMIT_INTERVAL_S,
+        broker_commit_every=_COMMIT_EVERY,
+        broker_max_poll_interval=config.max_poll_s,
+        consumer_auto_offset_reset="earliest",
+        stream_buffer_maxsize=max(512, 2 * config.max_records),
+        stream_wait_empty=True,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        store="memory://",
+        web_enabled=False,
+        autodiscover=False,
+    )
+    topic = app.topic(config.changes_topic, key_serializer="raw", value_serializer="raw", value_type=bytes)
+    pipeline = Pipeline(indexing)
+
+    async def index_profiles(stream: StreamT[bytes]) -> None:
+        async for events in stream.noack_take(config.max_records, within=config.wait_ms / 1000):
+            await pipeline.accept(events, stream)
+
+    app.agent(topic, name=f"{config.group}.index_profiles", concurrency=1)(index_profiles)
+    return app, pipeline
+
+
+class Pipeline:
+    """Hands micro-batches to the work, one at a time, while the next one gathers."""
+
+    def __init__(self, indexing: ProfileIndexing) -> None:
+        self._indexing = indexing
+        self._working: asyncio.Task[None] | None = None
+        self._busy_since: float | None = None
+
+    @property
+    def busy_s(self) -> float:
+        """Seconds that the batch in work has taken so far; 0 when idle."""
+        return 0.0 if self._busy_since is None else time.monotonic() - self._busy_since
+
+    async def accept(self, events: Sequence[EventT[bytes]], stream: StreamT[bytes]) -> None:
+        """Start work on a batch once the one before it is settled; returns while it is in work."""
+        if self._working is not None:
+            await self._working
+        self._busy_since = time.monotonic()
+        self._working = asyncio.create_task(self._settle(events, stream), name="settle-batch")
+        self._working.add_done_callback(stop_on_failure)
+
+    async def _settle(self, events: Sequence[EventT[bytes]], stream: StreamT[bytes]) -> None:
+        waiting = {(e.message.topic, e.message.partition, e.message.offset): e for e in events}
+
+        async def acknowledge(records: Sequence[Incoming]) -> None:
+            for record in records:
+                await stream.ack(waiting[record.topic, record.partition, record.offset])
+
+        await self._indexing.settle([_incoming(event) for event in events], acknowledge)
+        self._busy_since = None
+
+
+def _incoming(event: EventT[bytes]) -> Incoming:
+    message = event.message
+    return Incoming(message.topic, message.partition, message.offset, message.key, message.value)

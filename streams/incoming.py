@@ -1,0 +1,40 @@
+"""A record of the change stream as it came, and what it was read as."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from schemas.records import DeadLetter, ProfileChange
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One record as the consumer got it. `key` and `value` are its bytes; `value` None is a tombstone."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A readable record. `change` None is a tombstone, which has no version of its own."""
+
+    incoming: Incoming
+    profile_id: str
+    change: ProfileChange | None
+
+    @property
+    def version(self) -> int | None:
+        """Version of the change; None for a tombstone."""
+        return None if self.change is None else self.change.version
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record that can never be read as a valid change."""
+
+    incoming: Incoming
+    letter: DeadLetter

@@ -1,0 +1,1 @@
+"""Files that people have, read as profile changes: one item or one rejection per record, in bounded memory."""

@@ -1,0 +1,65 @@
+"""Fixtures by name. Real parts are started once for the session, on free ports, and ended by process id."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from kith import settings as kith_settings
+from kith import wiring
+from kith.services.local_stack import PARTS, Endpoints, LocalStack
+from kith.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_settings_from_outside() -> None:
+    """What the person running the tests has set must not reach them."""
+    kith_settings.forget_environment()
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
+    """Kafka, Schema Registry and Milvus Lite. A part that cannot start fails the tests that need it."""
+    local = LocalStack(tmp_path_factory.mktemp("stack"), ROOT / ".kith" / "parts", say=print)
+    yield local.start()
+    pids = [child.pid for child in local.status(PARTS)]
+    local.stop([*reversed(PARTS)])
+    left = [pid for pid in pids if pid is not None and psutil.pid_exists(pid)]
+    assert left == [], f"processes left behind: {left}"
+
+
+@pytest.fixture(scope="session")
+def milvus_uri(stack: Endpoints) -> str:
+    return stack.milvus_uri
+
+
+@pytest.fixture
+def settings(stack: Endpoints, tmp_path: Path) -> Settings:
+    """Settings of an installation of its own on the shared parts: topics, schemas and collection are there."""
+    name = f"t{uuid.uuid4().hex[:8]}"
+    own = Settings(
+        kafka_bootstrap=stack.kafka_bootstrap,
+        schema_registry_url=stack.schema_registry_url,
+        milvus_uri=stack.milvus_uri,
+        state_dir=tmp_path / "state",
+        parts_dir=ROOT / ".kith" / "parts",
+        topic_prefix=f"{name}.",
+        collection_prefix=f"{name}_",
+        reply_topics_allowed=rf"{name}\.search\.replies(\..+)?",
+        partitions=2,
+        embed_threads=1,
+    )
+    wiring.topic_admin(own).apply(wiring.topics(own).all())
+    registry = wiring.registry(own)
+    for topic in wiring.topics(own).all():
+        registry.register(topic.subject, topic.kind)
+    index = wiring.index(own)
+    wiring.live_collection(own, index)
+    index.close()
+    return own

@@ -1,0 +1,168 @@
+"""The rules of a valid change, and that whatever passes them survives the wire."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import fastavro
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from kith.errors import InputError
+from schemas.contracts import parsed, schema_text
+from schemas.records import Education, Operation, Position, Profile, ProfileChange, to_avro
+from schemas.validation import (
+    MAX_LANGUAGES,
+    MAX_LINE_CHARS,
+    MAX_OCCURRED_AT,
+    MAX_SKILLS,
+    MAX_VERSION,
+    SENIORITIES,
+    longest_text,
+    validate_change,
+    validate_profile_id,
+    validate_size,
+)
+
+PROFILE = Profile(name="Ana Lima")
+CHANGE = ProfileChange("p-1", 1, 1_774_944_900_000, Operation.UPSERT, profile=PROFILE)
+
+
+def with_profile(**fields):
+    return replace(CHANGE, profile=replace(PROFILE, **fields))
+
+
+def refused(change) -> InputError | None:
+    try:
+        validate_change(change)
+    except InputError as refusal:
+        return refusal
+    return None
+
+
+GOOD = [
+    CHANGE,
+    replace(CHANGE, version=0),
+    replace(CHANGE, version=MAX_VERSION, occurred_at=MAX_OCCURRED_AT, source="crm"),
+    replace(CHANGE, operation=Operation.DELETE, profile=None),
+    with_profile(summary="word " * 2000),
+    with_profile(summary="One.\r\n\n\tTwo."),
+    with_profile(country="PT", languages=["pt", "en"], skills=["triage"]),
+    with_profile(name="山田 花子", headline="Tête-à-tête 👩‍⚕️ 100 %"),
+    with_profile(positions=[Position("Nurse", start="2019-04"), Position("", start="2014", end="2019-12")]),
+    with_profile(education=[Education("Universidade do Minho", end="2015")]),
+    *[with_profile(seniority=level) for level in SENIORITIES],
+]
+
+
+@pytest.mark.parametrize("change", GOOD)
+def test_a_good_change_passes(change):
+    validate_change(change)
+
+
+BAD = [
+    (replace(CHANGE, profile_id=""), "profile_id: empty."),
+    (replace(CHANGE, profile_id="a b"), "profile_id: not allowed here: U+0020 at character 2."),
+    (replace(CHANGE, profile_id="ana@example.org"), "profile_id: not allowed here: U+0040 at character 4."),
+    (replace(CHANGE, profile_id="p\n"), "profile_id: control character U+000A at character 2."),
+    (replace(CHANGE, profile_id="x" * 129), "profile_id: 129 characters."),
+    (replace(CHANGE, version=-1), f"version: -1 is not between 0 and {MAX_VERSION}."),
+    (replace(CHANGE, version=2**63), f"version: {2**63} is not between 0 and {MAX_VERSION}."),
+    (replace(CHANGE, occurred_at=0), f"occurred_at: 0 is not between 1 and {MAX_OCCURRED_AT}."),
+    (replace(CHANGE, occurred_at=1_774_944_900_000_000), "occurred_at: 1774944900000000 is not between"),
+    (replace(CHANGE, source="c\x00rm"), "source: control character U+0000 at character 2."),
+    (replace(CHANGE, profile=None), "profile: missing"),
+    (replace(CHANGE, operation=Operation.DELETE), "profile: a DELETE carries none."),
+    (with_profile(name=""), "name: blank."),
+    (with_profile(name=" \u200b\u00a0"), "name: blank."),
+    (with_profile(name="Nul\x00"), "name: control character U+0000 at character 4."),
+    (with_profile(name="Sur\ud800rogate"), "name: lone surrogate U+D800 at character 4."),
+    (with_profile(headline="two\nlines"), "headline: control character U+000A at character 4."),
+    (with_profile(headline="x" * (MAX_LINE_CHARS + 1)), "headline: 501 characters, and at most 500 are allowed."),
+    (with_profile(summary="a\x1bb"), "summary: control character U+001B at character 2."),
+    (with_profile(country="pt"), "country: not in the form that is asked for."),
+    (with_profile(country="PT\n"), "country: not in the form that is asked for."),
+    (with_profile(seniority="Senior"), "seniority: not one of the seven levels."),
+    (with_profile(skills=["ok", "\udfff"]), "skills[1]: lone surrogate U+DFFF at character 1."),
+    (with_profile(skills=["x"] * (MAX_SKILLS + 1)), "skills: 501 items, and at most 500 are allowed."),
+    (with_profile(languages=["pt", "English"]), "languages[1]: not in the form that is asked for."),
+    (with_profile(languages=["pt"] * (MAX_LANGUAGES + 1)), "languages: 51 items, and at most 50 are allowed."),
+    (with_profile(positions=[Position("a"), Position("b"), Position("\ud800")]), "positions[2].title: lone surrogate"),
+    (with_profile(positions=[Position("a", description="\x07")]), "positions[0].description: control character U+0007"),
+    (with_profile(positions=[Position("a", start="2019-13")]), "positions[0].start: not in the form"),
+    (with_profile(education=[Education("a", field="\x0b")]), "education[0].field: control character U+000B"),
+    (with_profile(education=[Education("a", end="spring")]), "education[0].end: not in the form"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), BAD, ids=[message[:40] for _, message in BAD])
+def test_a_bad_change_is_refused_with_its_field(change, message):
+    with pytest.raises(InputError) as caught:
+        validate_change(change)
+    assert caught.value.message.startswith(message)
+    assert caught.value.hint
+
+
+def test_an_id_may_have_128_characters():
+    validate_profile_id("a:b.c_d-E9" + "x" * 118)
+
+
+def test_a_biography_of_one_megabyte_is_refused_by_its_encoded_size():
+    change = with_profile(summary="x" * 2**20)
+    validate_change(change)
+    with pytest.raises(InputError) as caught:
+        validate_size(change, len(_encoded(change)), 262_144)
+    assert "more than the 262,144 of max_record_bytes" in str(caught.value)
+    assert "the longest field is summary (1,048,576 characters)" in str(caught.value)
+    assert "KITH_MAX_RECORD_BYTES" in caught.value.hint
+
+
+def test_a_record_at_the_size_limit_passes():
+    validate_size(CHANGE, 1024, 1024)
+
+
+def test_the_longest_text_is_found_at_any_depth():
+    change = with_profile(positions=[Position("a"), Position("b", description="long enough")])
+    assert longest_text(change) == ("positions[1].description", 11)
+    assert longest_text(replace(CHANGE, operation=Operation.DELETE, profile=None)) == ("profile_id", 3)
+
+
+@given(st.text(st.characters(codec=None), max_size=40))
+@example("\x00")
+@example("\ud800")
+@example("é\u0301👩‍⚕️")
+def test_any_text_is_refused_or_survives_the_wire(text):
+    change = with_profile(
+        name=f"n{text}",
+        headline=text,
+        summary=text,
+        skills=[text],
+        positions=[Position(text, description=text)],
+        education=[Education(text)],
+    )
+    if (refusal := refused(change)) is None:
+        assert ProfileChange.from_avro(_decoded(_encoded(change))) == change
+    else:
+        refusal.message.encode()
+        assert refusal.hint
+
+
+@given(st.text(st.characters(codec=None), max_size=20))
+def test_a_refusal_never_repeats_the_text(text):
+    secret = f"Zq{text}Zq"
+    with pytest.raises(InputError) as caught:
+        validate_change(with_profile(country=secret, headline=secret, seniority=secret, languages=[secret]))
+    assert "Zq" not in str(caught.value)
+
+
+def _encoded(change):
+    out = io.BytesIO()
+    fastavro.schemaless_writer(out, parsed(schema_text(ProfileChange)), to_avro(change))
+    return out.getvalue()
+
+
+def _decoded(data):
+    schema = parsed(schema_text(ProfileChange))
+    return fastavro.schemaless_reader(io.BytesIO(data), schema, schema)

@@ -1,0 +1,127 @@
+import pytest
+from tests.fakes_bus import DictIndexer, ListEffects, MemoryRegistry
+
+from kith.errors import Unavailable
+from schemas.codec import Codec
+from schemas.records import Operation, Outcome, Profile, ProfileChange, Stage
+from streams.back_pressure import BackPressure
+from streams.decode import Decoder
+from streams.incoming import Incoming
+from streams.index_profiles import BatchBounds, ProfileIndexing
+
+LIMIT = 20_000
+
+
+class Bench:
+    """The path from bytes to outcomes, on parts that live in memory."""
+
+    def __init__(self, give_up_s: float = 10.0) -> None:
+        self.registry = MemoryRegistry()
+        self.codec = Codec(self.registry)
+        self.indexer = DictIndexer()
+        self.effects = ListEffects()
+        self.acknowledged: list[int] = []
+        self.indexing = ProfileIndexing(
+            Decoder(self.codec, LIMIT),
+            self.indexer,
+            self.effects,
+            BackPressure(0.01, give_up_s),
+            BatchBounds(max_records=4, max_tokens=10_000, apply_timeout_s=5),
+        )
+
+    def upsert(self, profile_id: str, version: int = 1, name: str = "Ada") -> tuple[bytes, bytes]:
+        record = ProfileChange(profile_id, version, 1_000, Operation.UPSERT, None, Profile(name, headline="Engineer"))
+        return profile_id.encode(), self.codec.encode("changes-value", record)
+
+    async def settle(self, *records: tuple[bytes | None, bytes | None]) -> dict[int, Outcome]:
+        incoming = [Incoming("changes", 0, offset, key, value) for offset, (key, value) in enumerate(records)]
+
+        async def acknowledge(done):
+            published = {item.incoming.offset for item in self.effects.published}
+            assert {record.offset for record in done} <= published, "acknowledged before its effects stood"
+            self.acknowledged.extend(record.offset for record in done)
+
+        await self.indexing.settle(incoming, acknowledge)
+        return {item.incoming.offset: item.outcome for item in self.effects.published}
+
+
+async def test_every_record_has_one_outcome_and_is_acknowledged_once():
+    bench = Bench()
+    records = [bench.upsert(f"p{i}") for i in range(9)]
+    outcomes = await bench.settle(*records)
+    assert outcomes == dict.fromkeys(range(9), Outcome.INDEXED)
+    assert sorted(bench.acknowledged) == list(range(9))
+    assert max(len(batch) for batch in bench.indexer.batches) <= 4
+
+
+async def test_only_the_newest_of_a_profile_is_worked_on():
+    bench = Bench()
+    outcomes = await bench.settle(bench.upsert("p", 1), bench.upsert("p", 3), bench.upsert("p", 2))
+    assert outcomes == {0: Outcome.STALE, 1: Outcome.INDEXED, 2: Outcome.STALE}
+    assert bench.indexer.held["p"].version == 3
+    assert bench.indexer.batches == [["p"]]
+
+
+async def test_delete_and_tombstone_take_the_profile_out():
+    bench = Bench()
+    await bench.settle(bench.upsert("a"), bench.upsert("b"))
+    deletion = ProfileChange("a", 2, 1_000, Operation.DELETE)
+    bench.effects.published.clear()
+    outcomes = await bench.settle((b"a", bench.codec.encode("changes-value", deletion)), (b"b", None))
+    assert outcomes == {0: Outcome.DELETED, 1: Outcome.DELETED}
+    assert bench.indexer.held == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "stage", "said"),
+    [
+        (b"p", b"", Stage.DECODE, "too short"),
+        (b"p", b"\x07garbage", Stage.DECODE, "magic byte"),
+        (b"p", b"\x00\x00\x00\x00\x63rest", Stage.DECODE, "no schema with id 99"),
+        (b"p", b"\x00\x00\x00\x00\x01\xff\xff", Stage.DECODE, "under schema 1"),
+        (None, None, Stage.VALIDATE, "no key"),
+        (b"\xff\xfe", None, Stage.VALIDATE, "not UTF-8"),
+        (b"p", b"\x00" * (LIMIT + 1), Stage.VALIDATE, "max_record_bytes"),
+    ],
+)
+async def test_what_can_never_be_read_is_dead_lettered_with_reason_and_bytes_and_harms_no_other(key, value, stage, said):
+    bench = Bench()
+    good = bench.upsert("good")
+    outcomes = await bench.settle(good, (key, value), bench.upsert("other"))
+    assert outcomes == {0: Outcome.INDEXED, 1: Outcome.DEAD_LETTERED, 2: Outcome.INDEXED}
+    letter = next(item.letter for item in bench.effects.published if item.letter)
+    assert (letter.stage, letter.key, letter.value, letter.offset) == (stage, key, value, 1)
+    assert said in letter.message
+    assert sorted(bench.acknowledged) == [0, 1, 2]
+
+
+async def test_a_key_that_is_not_the_profile_id_is_refused_because_ownership_hangs_on_it():
+    bench = Bench()
+    _, value = bench.upsert("p")
+    assert await bench.settle((b"q", value)) == {0: Outcome.DEAD_LETTERED}
+
+
+async def test_a_record_that_the_index_refuses_is_dead_lettered_alone():
+    bench = Bench()
+    bench.indexer.poisoned.add("bad")
+    outcomes = await bench.settle(bench.upsert("a"), bench.upsert("bad"), bench.upsert("b"))
+    assert outcomes == {0: Outcome.INDEXED, 1: Outcome.DEAD_LETTERED, 2: Outcome.INDEXED}
+
+
+async def test_what_is_only_unavailable_is_waited_for_and_never_dead_lettered():
+    bench = Bench()
+    bench.indexer.outages = 3
+    bench.effects.outages = 2
+    assert await bench.settle(bench.upsert("a")) == {0: Outcome.INDEXED}
+    assert bench.acknowledged == [0]
+
+
+async def test_a_registry_that_is_away_stops_nothing_for_good():
+    bench = Bench(give_up_s=0.05)
+    record = bench.upsert("a")
+    bench.registry.away = True
+    with pytest.raises(Unavailable):
+        await bench.settle(record)
+    assert bench.acknowledged == []
+    bench.registry.away = False
+    assert await bench.settle(record) == {0: Outcome.INDEXED}

@@ -1,0 +1,176 @@
+"""The seam between the stream and the work: operations in, one result per operation out.
+
+`streams` decides what has to happen; `workers` does it and reports. Nothing of Kafka or Faust goes down, nothing of
+Milvus or ONNX Runtime comes up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from kith.deadline import Deadline
+from schemas.records import FilterOperator, Stage
+
+Vectors = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileFields:
+    """The scalar fields that stand beside the vector: what filters compare and what a hit shows.
+
+    Attributes:
+        occurred_at_ms: event time of the change, milliseconds since the epoch, UTC.
+    """
+
+    name: str
+    headline: str = ""
+    location: str = ""
+    country: str = ""
+    industry: str = ""
+    seniority: str = ""
+    skills: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    occurred_at_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Upsert:
+    """Make the index hold this version of the profile. `text` is what gets embedded."""
+
+    profile_id: str
+    version: int
+    fields: ProfileFields
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Make the index hold nothing of the profile."""
+
+    profile_id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The operation is in the index. `vector`: float32 (dim,), unit length; None for a delete."""
+
+    vector: npt.NDArray[np.float32] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """This operation can never succeed; the others of its batch are not touched by it."""
+
+    stage: Stage
+    error_class: str
+    message: str
+
+
+class Indexer(Protocol):
+    """Applies operations to the index. Repeating a batch is harmless."""
+
+    async def apply(self, batch: Sequence[Upsert | Delete], deadline: Deadline) -> Sequence[Applied | Rejected]:
+        """Apply a batch whose profile ids are unique.
+
+        Returns:
+            One result per operation, in the order of `batch`.
+
+        Raises:
+            kith.errors.Unavailable: not now; nothing may be assumed written.
+        """
+        ...
+
+
+class Embedder(Protocol):
+    """Texts to vectors."""
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        ...
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Embed texts; blocking and CPU-bound, so never called on an event loop.
+
+        Returns:
+            float32 (len(texts), dim), every row of unit L2 length, rows in the order of `texts`.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One profile as the index holds it. `vector`: float32 (dim,), unit length."""
+
+    profile_id: str
+    version: int
+    fields: ProfileFields
+    text: str
+    vector: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A structured condition on one scalar field; several are joined by AND."""
+
+    field: str
+    operator: FilterOperator
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One search result. `score` is the cosine similarity to the query, in [-1, 1]."""
+
+    profile_id: str
+    version: int
+    score: float
+    fields: ProfileFields
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionInfo:
+    """A concrete collection and what its vectors were made with."""
+
+    name: str
+    model: str
+    renderer: str
+    dim: int
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+
+class Index(Protocol):
+    """A vector index that holds one row per profile id. Every call is blocking and bounded by `timeout_s`.
+
+    All methods raise `kith.errors.Unavailable` when the server does not answer or refuses work for now, and
+    `kith.errors.InputError` when it refuses the rows or the request for good.
+    """
+
+    def upsert(self, collection: str, rows: Sequence[Row], timeout_s: float) -> None:
+        """Write rows (unique profile ids), replacing older ones; on return they are acknowledged."""
+        ...
+
+    def delete(self, collection: str, profile_ids: Sequence[str], timeout_s: float) -> None:
+        """Remove profiles; an absent one is no error."""
+        ...
+
+    def search(
+        self, collection: str, vectors: Vectors, limit: int, filters: Sequence[Filter], timeout_s: float
+    ) -> list[list[Hit]]:
+        """For each row of `vectors` (float32 (n, dim)), the best `limit` hits by cosine, best first."""
+        ...
+
+    def versions(self, collection: str, profile_ids: Sequence[str], timeout_s: float) -> dict[str, int]:
+        """Version held for each of the given profiles; an absent profile has no entry."""
+        ...
+
+    def count(self, collection: str, timeout_s: float) -> int:
+        """Profiles held, counted with every acknowledged write visible."""
+        ...

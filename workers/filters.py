@@ -1,0 +1,122 @@
+"""Structured filters to a Milvus boolean expression. Pure; no value can become part of the expression's grammar."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from types import MappingProxyType
+
+from kith.errors import InputError
+from schemas.records import FilterOperator
+from workers.contract import Filter
+from workers.limits import FIELD_LIMITS, PROFILE_ID_LIMIT, utf8_length
+
+MAX_FILTERS = 16
+MAX_VALUES = 256
+
+_ALL = FilterOperator
+
+
+class FieldKind(Enum):
+    """How a filterable field is stored, and so which operators it takes."""
+
+    SCALAR = frozenset({_ALL.EQ, _ALL.IN, _ALL.NOT_IN})
+    ARRAY = frozenset({_ALL.EQ, _ALL.CONTAINS_ANY, _ALL.CONTAINS_ALL})
+
+    @property
+    def operators(self) -> frozenset[FilterOperator]:
+        """Operators that fit; `eq` on an array asks whether it contains the value."""
+        return self.value
+
+
+# Values compare exactly, byte for byte: case and spelling are the producer's.
+FILTERABLE_FIELDS: Mapping[str, FieldKind] = MappingProxyType(
+    {
+        "profile_id": FieldKind.SCALAR,
+        "location": FieldKind.SCALAR,
+        "country": FieldKind.SCALAR,
+        "industry": FieldKind.SCALAR,
+        "seniority": FieldKind.SCALAR,
+        "skills": FieldKind.ARRAY,
+        "languages": FieldKind.ARRAY,
+    }
+)
+
+_TEMPLATES: Mapping[tuple[FieldKind, FilterOperator], str] = MappingProxyType(
+    {
+        (FieldKind.SCALAR, _ALL.EQ): "{field} == {first}",
+        (FieldKind.SCALAR, _ALL.IN): "{field} in [{values}]",
+        (FieldKind.SCALAR, _ALL.NOT_IN): "{field} not in [{values}]",
+        (FieldKind.ARRAY, _ALL.EQ): "array_contains({field}, {first})",
+        (FieldKind.ARRAY, _ALL.CONTAINS_ANY): "array_contains_any({field}, [{values}])",
+        (FieldKind.ARRAY, _ALL.CONTAINS_ALL): "array_contains_all({field}, [{values}])",
+    }
+)
+
+# Exactly the escapes that the grammars of Milvus Lite and of the server share; everything else stands for itself.
+_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
+
+
+def expression(filters: Sequence[Filter]) -> str:
+    """The expression that holds where every filter holds; empty for no filter.
+
+    Raises:
+        kith.errors.InputError: a field, operator, number of filters, number of values or value that is not allowed;
+            names the field and what is allowed.
+    """
+    if len(filters) > MAX_FILTERS:
+        raise InputError(f"The request has {len(filters)} filters.", f"At most {MAX_FILTERS} are allowed.")
+    return " and ".join(f"({_condition(item)})" for item in filters)
+
+
+def ids_expression(profile_ids: Sequence[str]) -> str:
+    """The expression that holds for the given profiles (any number of ids).
+
+    Raises:
+        kith.errors.InputError: an id holds a lone surrogate.
+    """
+    return f"profile_id in [{', '.join(literal(profile_id) for profile_id in profile_ids)}]"
+
+
+def literal(value: str) -> str:
+    """`value` as a string literal of the expression language.
+
+    Raises:
+        kith.errors.InputError: it holds a lone surrogate, which cannot be sent.
+    """
+    if utf8_length(value) is None:
+        raise InputError(f"The value {value!a} is not valid Unicode text.", "Remove its lone surrogates.")
+    return f'"{value.translate(_ESCAPES)}"'
+
+
+def _condition(item: Filter) -> str:
+    kind = FILTERABLE_FIELDS.get(item.field)
+    if kind is None:
+        raise InputError(
+            f"The field {item.field!r} cannot be filtered on.", f"These can: {', '.join(FILTERABLE_FIELDS)}."
+        )
+    if item.operator not in kind.operators:
+        allowed = ", ".join(sorted(kind.operators))
+        raise InputError(
+            f"The field {item.field!r} does not take the operator {item.operator}.", f"It takes: {allowed}."
+        )
+    _check_values(item)
+    values = [literal(value) for value in item.values]
+    return _TEMPLATES[kind, item.operator].format(field=item.field, first=values[0], values=", ".join(values))
+
+
+def _check_values(item: Filter) -> None:
+    most = 1 if item.operator is FilterOperator.EQ else MAX_VALUES
+    if not 1 <= len(item.values) <= most:
+        raise InputError(
+            f"The filter on {item.field!r} has {len(item.values)} values.",
+            f"The operator {item.operator} takes {'exactly 1' if most == 1 else f'1 to {most}'}.",
+        )
+    max_bytes = FIELD_LIMITS.get(item.field, PROFILE_ID_LIMIT).max_bytes
+    for value in item.values:
+        length = utf8_length(value)
+        if length is None or length > max_bytes:
+            raise InputError(
+                f"A value of the filter on {item.field!r} is too long or not valid Unicode text.",
+                f"A value may have up to {max_bytes} bytes in UTF-8 and no lone surrogates.",
+            )

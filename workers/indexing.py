@@ -1,0 +1,126 @@
+"""The Indexer: embed what needs it, write, answer per operation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from kith import metrics
+from kith.deadline import Deadline
+from kith.errors import InputError, Unavailable
+from schemas.records import Stage
+from workers.contract import Applied, Delete, Embedder, Index, Rejected, Row, Upsert, Vectors
+from workers.limits import fit_fields, fit_text
+
+_ItemT = TypeVar("_ItemT")
+_DoneT = TypeVar("_DoneT")
+
+
+class ModelIndexer:
+    """Applies operations to one collection with one model.
+
+    Embedding and writing run on one thread each, off the event loop: the model uses its own threads, and an embedded
+    index takes one writer only.
+    """
+
+    def __init__(self, embedder: Embedder, index: Index, collection: str) -> None:
+        self._embedder = embedder
+        self._index = index
+        self._collection = collection
+        self._embedding = ThreadPoolExecutor(1, "embed")
+        self._writing = ThreadPoolExecutor(1, "write")
+
+    async def apply(self, batch: Sequence[Upsert | Delete], deadline: Deadline) -> Sequence[Applied | Rejected]:
+        """See `workers.contract.Indexer.apply`."""
+        ids = {operation.profile_id for operation in batch}
+        if len(ids) != len(batch):
+            raise AssertionError("Profile ids of a batch must be unique. This is a bug.")
+        upserts = [operation for operation in batch if isinstance(operation, Upsert)]
+        deletes = [operation.profile_id for operation in batch if isinstance(operation, Delete)]
+        results = await self._upsert(upserts, deadline) | await self._delete(deletes, deadline)
+        return [results[operation.profile_id] for operation in batch]
+
+    async def _upsert(self, upserts: Sequence[Upsert], deadline: Deadline) -> dict[str, Applied | Rejected]:
+        if not upserts:
+            return {}
+        embedded = await self._on(self._embedding, lambda: self._embed(upserts), deadline)
+        rows = [
+            _row(operation, vector)
+            for operation, vector in zip(upserts, embedded, strict=True)
+            if not isinstance(vector, Rejected)
+        ]
+        written = await self._on(self._writing, lambda: self._write(rows, deadline), deadline)
+        results: dict[str, Applied | Rejected] = {
+            operation.profile_id: vector
+            for operation, vector in zip(upserts, embedded, strict=True)
+            if isinstance(vector, Rejected)
+        }
+        for row, done in zip(rows, written, strict=True):
+            results[row.profile_id] = done if isinstance(done, Rejected) else Applied(row.vector)
+        return results
+
+    async def _delete(self, profile_ids: Sequence[str], deadline: Deadline) -> dict[str, Applied | Rejected]:
+        if not profile_ids:
+            return {}
+        await self._on(
+            self._writing,
+            lambda: self._index.delete(self._collection, profile_ids, timeout_s=deadline.remaining()),
+            deadline,
+        )
+        return {profile_id: Applied(None) for profile_id in profile_ids}
+
+    def _embed(self, upserts: Sequence[Upsert]) -> list[Vectors | Rejected]:
+        def embed(piece: Sequence[Upsert]) -> list[Vectors]:
+            return list(self._embedder.embed([operation.text for operation in piece]))
+
+        with metrics.EMBED_SECONDS.time():
+            done = each_or_rejected(upserts, embed, Stage.EMBED)
+        metrics.EMBEDDED.inc(len(upserts))
+        return done
+
+    def _write(self, rows: Sequence[Row], deadline: Deadline) -> list[None | Rejected]:
+        def write(piece: Sequence[Row]) -> list[None]:
+            self._index.upsert(self._collection, piece, timeout_s=max(0.1, deadline.remaining()))
+            return [None] * len(piece)
+
+        with metrics.WRITE_SECONDS.time():
+            return each_or_rejected(rows, write, Stage.WRITE)
+
+    async def _on(self, pool: ThreadPoolExecutor, work: Callable[[], _DoneT], deadline: Deadline) -> _DoneT:
+        if deadline.expired():
+            raise Unavailable("The time for this batch is spent.", "Raise KITH_APPLY_TIMEOUT_S or use smaller batches.")
+        return await asyncio.get_running_loop().run_in_executor(pool, work)
+
+
+def each_or_rejected(
+    items: Sequence[_ItemT], work: Callable[[Sequence[_ItemT]], list[_DoneT]], stage: Stage
+) -> list[_DoneT | Rejected]:
+    """Do work on all items at once; when it is refused, halve until only the refused items are left out.
+
+    Args:
+        work: answers one result per item, or raises InputError when one of them is refused for good.
+
+    Returns:
+        One result per item, in order: log2(n) extra calls per refused item.
+    """
+    if not items:
+        return []
+    try:
+        return list(work(items))
+    except InputError as error:
+        if len(items) == 1:
+            return [Rejected(stage, type(error).__name__, str(error))]
+    middle = len(items) // 2
+    return each_or_rejected(items[:middle], work, stage) + each_or_rejected(items[middle:], work, stage)
+
+
+def _row(operation: Upsert, vector: Vectors) -> Row:
+    return Row(
+        profile_id=operation.profile_id,
+        version=operation.version,
+        fields=fit_fields(operation.fields),
+        text=fit_text(operation.text),
+        vector=vector,
+    )

@@ -1,0 +1,246 @@
+"""The vector index on Milvus: the `Index` protocol over one connection."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from pymilvus import MilvusClient
+
+from kith.deadline import Deadline
+from kith.errors import InputError, KithError, Unavailable
+from workers.contract import Filter, Hit, Row, Vectors
+from workers.filters import expression, ids_expression
+from workers.milvus_connection import Capabilities, MilvusConnection
+from workers.milvus_errors import NotLoaded
+from workers.milvus_rows import (
+    ID_FIELD,
+    OUTPUT_FIELDS,
+    VECTOR_FIELD,
+    VERSION_FIELD,
+    check_query,
+    check_rows,
+    to_entity,
+    to_hit,
+)
+
+Consistency = Literal["Strong", "Session", "Bounded", "Eventually"]
+
+# The server refuses a larger result (its default maxQueryResultWindow).
+MAX_LIMIT = 16_384
+_IDS_PER_REQUEST = 1000
+
+
+class MilvusIndex:
+    """A `workers.contract.Index` on a Milvus server or on Milvus Lite in server mode. Safe for several threads.
+
+    Writes go one at a time: Milvus Lite silently loses acknowledged rows when they overlap. Let one process write to
+    one Lite. A call ends within its `timeout_s`, plus one attempt to reconnect (`connect_timeout_s`) at worst.
+
+    Args:
+        uri: `http://host:port` or `https://host:port`; nothing is opened before the first call.
+        token: `user:password` or an API key; None for a server without authentication.
+        consistency: level of searches on a server; reads of versions and counts are always Strong.
+        connect_timeout_s: longest wait for one attempt to connect, seconds.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        token: str | None = None,
+        *,
+        consistency: Consistency = "Bounded",
+        connect_timeout_s: float = 2.0,
+    ) -> None:
+        self.connection = MilvusConnection(uri, token, connect_timeout_s=connect_timeout_s)
+        self._consistency = consistency
+        self._write_lock = threading.Lock()
+        self._dims: dict[str, int] = {}
+
+    def capabilities(self, timeout_s: float) -> Capabilities:
+        """What the server can do.
+
+        Raises:
+            kith.errors.Unavailable: the server does not answer.
+        """
+        return self.connection.capabilities(timeout_s)
+
+    def close(self) -> None:
+        """Close the connection. Not while calls are under way."""
+        self.connection.close()
+
+    def upsert(self, collection: str, rows: Sequence[Row], timeout_s: float) -> None:
+        """Write rows (unique profile ids), replacing older ones; on return they are acknowledged.
+
+        Raises:
+            kith.errors.Unavailable: not now; nothing may be assumed written.
+            kith.errors.InputError: a row that cannot be stored (nothing was sent), or that the server refused.
+        """
+        if not rows:
+            return
+        deadline = Deadline.after(timeout_s)
+        check_rows(rows, self._dim(collection, deadline))
+        entities = [to_entity(row) for row in rows]
+        with self._writing(deadline):
+            self._call(
+                "write to",
+                collection,
+                deadline,
+                lambda client, left: client.upsert(collection, entities, timeout=left, retry_on_rate_limit=False),
+            )
+
+    def delete(self, collection: str, profile_ids: Sequence[str], timeout_s: float) -> None:
+        """Remove profiles; an absent one is no error.
+
+        Raises:
+            kith.errors.Unavailable: not now; some may have been removed.
+        """
+        deadline = Deadline.after(timeout_s)
+        with self._writing(deadline):
+            for condition in _id_conditions(profile_ids):
+                self._delete_where(collection, condition, deadline)
+
+    def search(
+        self, collection: str, vectors: Vectors, limit: int, filters: Sequence[Filter], timeout_s: float
+    ) -> list[list[Hit]]:
+        """For each row of `vectors` (float32 (n, dim)), the best `limit` hits by cosine, best first.
+
+        Raises:
+            kith.errors.Unavailable: not now.
+            kith.errors.InputError: a filter, the limit (1 to `MAX_LIMIT`) or the vectors cannot be used.
+        """
+        if not 1 <= limit <= MAX_LIMIT:
+            raise InputError(f"The limit is {limit}.", f"It may be 1 to {MAX_LIMIT}.")
+        condition = expression(filters)
+        if len(vectors) == 0:
+            return []
+        deadline = Deadline.after(timeout_s)
+        check_query(vectors, self._dim(collection, deadline))
+        found = self._read(
+            "search",
+            collection,
+            deadline,
+            lambda client, left: client.search(
+                collection,
+                data=list(vectors),
+                anns_field=VECTOR_FIELD,
+                filter=condition,
+                limit=limit,
+                output_fields=list(OUTPUT_FIELDS),
+                search_params={"metric_type": "COSINE"},
+                consistency_level=self._consistency,
+                timeout=left,
+                retry_on_rate_limit=False,
+            ),
+        )
+        return [[to_hit(hit) for hit in hits] for hits in found]
+
+    def versions(self, collection: str, profile_ids: Sequence[str], timeout_s: float) -> dict[str, int]:
+        """Version held for each of the given profiles; an absent profile has no entry.
+
+        Raises:
+            kith.errors.Unavailable: not now.
+        """
+        deadline = Deadline.after(timeout_s)
+        held: dict[str, int] = {}
+        for condition in _id_conditions(profile_ids):
+            rows = self._query(collection, condition, [ID_FIELD, VERSION_FIELD], deadline)
+            held |= {row[ID_FIELD]: row[VERSION_FIELD] for row in rows}
+        return held
+
+    def count(self, collection: str, timeout_s: float) -> int:
+        """Profiles held, counted with every acknowledged write visible.
+
+        Raises:
+            kith.errors.Unavailable: not now.
+        """
+        rows = self._query(collection, "", ["count(*)"], Deadline.after(timeout_s))
+        return int(rows[0]["count(*)"])
+
+    def _delete_where(self, collection: str, condition: str, deadline: Deadline) -> None:
+        self._call(
+            "delete from",
+            collection,
+            deadline,
+            lambda client, left: client.delete(collection, filter=condition, timeout=left, retry_on_rate_limit=False),
+        )
+
+    def _query(self, collection: str, condition: str, fields: list[str], deadline: Deadline) -> list[dict[str, Any]]:
+        rows = self._read(
+            "read",
+            collection,
+            deadline,
+            lambda client, left: client.query(
+                collection,
+                filter=condition,
+                output_fields=fields,
+                consistency_level="Strong",
+                timeout=left,
+                retry_on_rate_limit=False,
+            ),
+        )
+        return list(rows)
+
+    def _read(
+        self, verb: str, collection: str, deadline: Deadline, request: Callable[[MilvusClient, float], Any]
+    ) -> Any:
+        try:
+            return self._call(verb, collection, deadline, request)
+        except NotLoaded:
+            # A restarted Milvus Lite has nothing loaded; on a server it is an operator's decision, which stands.
+            if not self.capabilities(deadline.remaining()).is_lite:
+                raise
+        with self._writing(deadline):
+            self._call("load", collection, deadline, lambda c, left: c.load_collection(collection, timeout=left))
+        return self._call(verb, collection, deadline, request)
+
+    def _dim(self, collection: str, deadline: Deadline) -> int:
+        if collection not in self._dims:
+            described = self._call(
+                "describe",
+                collection,
+                deadline,
+                lambda client, left: client.describe_collection(collection, timeout=left),
+            )
+            self._dims[collection] = vector_dim(described)
+        return self._dims[collection]
+
+    def _call(
+        self, verb: str, collection: str, deadline: Deadline, request: Callable[[MilvusClient, float], Any]
+    ) -> Any:
+        try:
+            return self.connection.call(f"{verb} {collection}", deadline.remaining(), request)
+        except KithError:
+            # The collection may be another one when it answers again.
+            self._dims.pop(collection, None)
+            raise
+
+    @contextmanager
+    def _writing(self, deadline: Deadline) -> Iterator[None]:
+        if not self._write_lock.acquire(timeout=deadline.remaining()):
+            raise Unavailable(f"Earlier writes to Milvus at {self.connection.uri} took all the time.")
+        try:
+            yield
+        finally:
+            self._write_lock.release()
+
+
+def vector_dim(described: dict[str, Any]) -> int:
+    """Dimensions of the vector field of a described collection.
+
+    Raises:
+        kith.errors.InputError: it has no field named `vector`.
+    """
+    for field in described["fields"]:
+        if field["name"] == VECTOR_FIELD and "dim" in field["params"]:
+            return int(field["params"]["dim"])
+    raise InputError(f"The collection {described['collection_name']} has no vector field: it is not one of kith's.")
+
+
+def _id_conditions(profile_ids: Sequence[str]) -> list[str]:
+    return [
+        ids_expression(profile_ids[start : start + _IDS_PER_REQUEST])
+        for start in range(0, len(profile_ids), _IDS_PER_REQUEST)
+    ]

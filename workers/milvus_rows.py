@@ -1,0 +1,137 @@
+"""Rows of a profile collection: field names, checks before sending, conversion to and from Milvus. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from kith.errors import InputError
+from workers.contract import Hit, ProfileFields, Row, Vectors
+from workers.limits import FIELD_LIMITS, PROFILE_ID_LIMIT, TEXT_LIMIT, FieldLimit, utf8_length
+
+ID_FIELD = "profile_id"
+VERSION_FIELD = "version"
+TEXT_FIELD = "text"
+OCCURRED_FIELD = "occurred_at_ms"
+VECTOR_FIELD = "vector"
+
+# All that a hit shows. Always named in a search: without it Milvus Lite returns every field, the vector too.
+OUTPUT_FIELDS = (VERSION_FIELD, *FIELD_LIMITS, OCCURRED_FIELD, TEXT_FIELD)
+
+_MAX_INT64 = 2**63 - 1
+# A unit vector in float32 is off by far less; a vector that nobody normalised by far more.
+_NORM_RANGE = (0.99, 1.01)
+
+
+def check_rows(rows: Sequence[Row], dim: int) -> None:
+    """Check rows that are to be written together.
+
+    Raises:
+        kith.errors.InputError: a profile id comes twice, or `check_row` refuses a row.
+    """
+    seen: set[str] = set()
+    for row in rows:
+        check_row(row, dim)
+        if row.profile_id in seen:
+            raise InputError(f"Profile {row.profile_id!r} comes twice in one batch.", "Send its newest version only.")
+        seen.add(row.profile_id)
+
+
+def check_row(row: Row, dim: int) -> None:
+    """Check one row against the limits of the stored fields and the vectors of the collection.
+
+    Milvus Lite accepts NaN, over-long array items and over-long multi-byte text without a word, so they stop here.
+
+    Raises:
+        kith.errors.InputError: a value that cannot be stored; names the profile and the field.
+    """
+    _check_string(row.profile_id, ID_FIELD, row.profile_id, PROFILE_ID_LIMIT)
+    if not row.profile_id:
+        raise InputError("A profile has an empty profile_id.", "Give every profile an id of its own.")
+    _check_string(row.profile_id, TEXT_FIELD, row.text, TEXT_LIMIT)
+    for name, limit in FIELD_LIMITS.items():
+        _check_field(row.profile_id, name, getattr(row.fields, name), limit)
+    for name, number in ((VERSION_FIELD, row.version), (OCCURRED_FIELD, row.fields.occurred_at_ms)):
+        if not -_MAX_INT64 <= number <= _MAX_INT64:
+            raise _refusal(row.profile_id, name, f"is {number}, beyond 64 bits")
+    _check_vector(row, dim)
+
+
+def check_query(vectors: Vectors, dim: int) -> None:
+    """Check query vectors, float32 (n, dim).
+
+    Raises:
+        kith.errors.InputError: another shape, or a value that is not finite.
+    """
+    if vectors.ndim != 2 or vectors.shape[1] != dim:  # noqa: PLR2004 (rows and columns)
+        raise InputError(
+            f"The query vectors have the shape {vectors.shape}, but the collection holds {dim} dimensions.",
+            "Embed the query with the model of the collection.",
+        )
+    if not np.isfinite(vectors).all():
+        raise InputError("A query vector holds NaN or infinity.")
+
+
+def to_entity(row: Row) -> dict[str, Any]:
+    """The mapping that pymilvus writes for a (checked) row."""
+    entity: dict[str, Any] = {ID_FIELD: row.profile_id, VERSION_FIELD: row.version, TEXT_FIELD: row.text}
+    for name, limit in FIELD_LIMITS.items():
+        value = getattr(row.fields, name)
+        entity[name] = value if limit.max_items is None else list(value)
+    entity[OCCURRED_FIELD] = row.fields.occurred_at_ms
+    entity[VECTOR_FIELD] = row.vector
+    return entity
+
+
+def to_hit(found: Mapping[str, Any]) -> Hit:
+    """A hit from one entry of a search result that was asked for `OUTPUT_FIELDS`."""
+    entity = found["entity"]
+    values: dict[str, Any] = {
+        name: entity[name] if limit.max_items is None else tuple(entity[name]) for name, limit in FIELD_LIMITS.items()
+    }
+    return Hit(
+        # Milvus Lite names the key after the field, the server "id".
+        profile_id=found[ID_FIELD] if ID_FIELD in found else found["id"],
+        version=entity[VERSION_FIELD],
+        # float32 rounding can pass 1 by a few units in the last place.
+        score=max(-1.0, min(1.0, float(found["distance"]))),
+        fields=ProfileFields(**values, occurred_at_ms=entity[OCCURRED_FIELD]),
+        text=entity[TEXT_FIELD],
+    )
+
+
+def _check_field(profile_id: str, name: str, value: str | tuple[str, ...], limit: FieldLimit) -> None:
+    if isinstance(value, str):
+        _check_string(profile_id, name, value, limit)
+        return
+    if limit.max_items is not None and len(value) > limit.max_items:
+        raise _refusal(profile_id, name, f"has {len(value)} items, more than {limit.max_items}")
+    for item in value:
+        _check_string(profile_id, name, item, limit)
+
+
+def _check_string(profile_id: str, name: str, value: str, limit: FieldLimit) -> None:
+    length = utf8_length(value)
+    if length is None:
+        raise _refusal(profile_id, name, "is not valid Unicode text (it holds a lone surrogate)")
+    if length > limit.max_bytes:
+        raise _refusal(profile_id, name, f"has {length} bytes in UTF-8, more than {limit.max_bytes}")
+
+
+def _check_vector(row: Row, dim: int) -> None:
+    vector = row.vector
+    if vector.shape != (dim,) or vector.dtype != np.float32:
+        raise _refusal(
+            row.profile_id, VECTOR_FIELD, f"is {vector.dtype} {vector.shape}, the collection holds float32 ({dim},)"
+        )
+    norm = float(np.linalg.norm(vector))
+    if not np.isfinite(norm):
+        raise _refusal(row.profile_id, VECTOR_FIELD, "holds NaN or infinity")
+    if not _NORM_RANGE[0] <= norm <= _NORM_RANGE[1]:
+        raise _refusal(row.profile_id, VECTOR_FIELD, f"has length {norm:.4g}, not 1")
+
+
+def _refusal(profile_id: str, name: str, what: str) -> InputError:
+    return InputError(f"Profile {profile_id[:128]!a}: the field {name} {what}.")

@@ -1,0 +1,229 @@
+"""Model release to Milvus collection: names, schema, creation, and which collection is live."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from pymilvus import CollectionSchema, DataType, MilvusClient
+from pymilvus.exceptions import MilvusException
+from pymilvus.milvus_client.index import IndexParams
+
+from kith.deadline import Deadline
+from kith.errors import InputError
+from workers.contract import CollectionInfo
+from workers.filters import FILTERABLE_FIELDS
+from workers.limits import FIELD_LIMITS, PROFILE_ID_LIMIT, TEXT_LIMIT
+from workers.milvus_connection import Capabilities, MilvusConnection
+from workers.milvus_errors import MissingCollection
+from workers.milvus_index import vector_dim
+from workers.milvus_rows import ID_FIELD, OCCURRED_FIELD, TEXT_FIELD, VECTOR_FIELD, VERSION_FIELD
+
+LIVE_ALIAS = "profiles"
+
+_COLLECTION_PREFIX = "profiles__"
+_MODEL, _RENDERER, _DIM = "kith.model", "kith.renderer", "kith.dim"
+_RELEASE_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
+# Milvus Lite opens a collection twice when it is asked for one that another request is still creating.
+_LITE_SETTLE_S = 0.5
+
+
+def collection_name(release_name: str, prefix: str = "") -> str:
+    """Collection of a model release: `student-v0` lives in `profiles__student_v0`.
+
+    Raises:
+        kith.errors.InputError: not a release name (letters, digits, inner `.`, `-`, `_`; 1 to 128 characters).
+    """
+    if not _RELEASE_NAME.fullmatch(release_name):
+        raise InputError(
+            f"{release_name!r} is not a release name.",
+            "Use up to 128 letters and digits, with dots, dashes and underscores between them.",
+        )
+    return prefix + _COLLECTION_PREFIX + re.sub(r"[.-]", "_", release_name)
+
+
+def ensure_collection(
+    connection: MilvusConnection,
+    release_name: str,
+    renderer: str,
+    dim: int,
+    timeout_s: float,
+    prefix: str = "",
+) -> CollectionInfo:
+    """Make the collection of a release be there, indexed and loaded, and the live alias exist.
+
+    Repeating it is harmless, as is a second process doing the same. The alias is pointed at this collection only when
+    there is none; it is never moved.
+
+    Args:
+        connection: to the server.
+        release_name: the model release; becomes the collection's name and its `model`.
+        renderer: id of the renderer that makes the texts.
+        dim: dimensions of the release's vectors.
+        timeout_s: for everything together, seconds.
+        prefix: put before the names of collection and alias; keeps installations on one server apart.
+
+    Raises:
+        kith.errors.InputError: a collection of that name holds vectors of another model, renderer or dimension.
+        kith.errors.Unavailable: the server does not answer in time.
+    """
+    wanted = CollectionInfo(collection_name(release_name, prefix), release_name, renderer, dim)
+    deadline = Deadline.after(timeout_s)
+    capabilities = connection.capabilities(deadline.remaining())
+    connection.call(
+        f"create {wanted.name}", deadline.remaining(), lambda c, left: _create(c, wanted, capabilities, left)
+    )
+    found = describe(connection, wanted.name, deadline.remaining())
+    _require_same(wanted, found)
+    connection.call(
+        f"index and load {wanted.name}",
+        deadline.remaining(),
+        lambda c, left: _index_and_load(c, wanted.name, capabilities, Deadline.after(left)),
+    )
+    _ensure_alias(connection, wanted.name, prefix + LIVE_ALIAS, deadline)
+    return found
+
+
+def resolve_live(connection: MilvusConnection, timeout_s: float, prefix: str = "") -> CollectionInfo:
+    """The concrete collection behind the alias, and what its vectors were made with.
+
+    Raises:
+        workers.milvus_errors.MissingCollection: the alias, or the collection behind it, does not exist (yet).
+        kith.errors.InputError: the collection is not one of kith's.
+        kith.errors.Unavailable: the server does not answer in time.
+    """
+    deadline = Deadline.after(timeout_s)
+    alias = prefix + LIVE_ALIAS
+    target = connection.call(
+        f"resolve the alias {alias}", deadline.remaining(), lambda c, left: c.describe_alias(alias, timeout=left)
+    )
+    return describe(connection, target["collection_name"], deadline.remaining())
+
+
+def describe(connection: MilvusConnection, name: str, timeout_s: float) -> CollectionInfo:
+    """What a collection's vectors were made with.
+
+    Raises:
+        workers.milvus_errors.MissingCollection: there is no such collection.
+        kith.errors.InputError: it is not one of kith's.
+        kith.errors.Unavailable: the server does not answer in time.
+    """
+    described = connection.call(
+        f"describe {name}", timeout_s, lambda c, left: c.describe_collection(name, timeout=left)
+    )
+    properties: Mapping[str, str] = {str(key): str(value) for key, value in described["properties"].items()}
+    if _MODEL not in properties or _RENDERER not in properties:
+        raise InputError(
+            f"The collection {name} does not say which model made its vectors.",
+            "Drop it, or point the alias at a collection that kith created.",
+        )
+    return CollectionInfo(name, properties[_MODEL], properties[_RENDERER], vector_dim(described), properties)
+
+
+def _create(client: MilvusClient, wanted: CollectionInfo, capabilities: Capabilities, timeout_s: float) -> None:
+    # Creating comes before asking: asking Milvus Lite for a collection in creation breaks it (see _LITE_SETTLE_S).
+    properties = {_MODEL: wanted.model, _RENDERER: wanted.renderer, _DIM: str(wanted.dim)}
+    try:
+        client.create_collection(
+            wanted.name,
+            schema=_schema(wanted.dim),
+            properties=properties,
+            consistency_level="Bounded",
+            timeout=timeout_s,
+        )
+    except MilvusException:
+        if capabilities.is_lite:
+            time.sleep(_LITE_SETTLE_S)  # noqa: TID251 (asking is what must not happen now)
+        # No common code says "already exists", so the collection itself has to.
+        if not client.has_collection(wanted.name, timeout=timeout_s):
+            raise
+
+
+def _schema(dim: int) -> CollectionSchema:
+    schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
+    schema.add_field(ID_FIELD, DataType.VARCHAR, is_primary=True, max_length=PROFILE_ID_LIMIT.max_bytes)
+    schema.add_field(VERSION_FIELD, DataType.INT64)
+    for name, limit in FIELD_LIMITS.items():
+        if limit.max_items is None:
+            schema.add_field(name, DataType.VARCHAR, max_length=limit.max_bytes)
+        else:
+            schema.add_field(
+                name,
+                DataType.ARRAY,
+                element_type=DataType.VARCHAR,
+                max_capacity=limit.max_items,
+                max_length=limit.max_bytes,
+            )
+    schema.add_field(OCCURRED_FIELD, DataType.INT64)
+    schema.add_field(TEXT_FIELD, DataType.VARCHAR, max_length=TEXT_LIMIT.max_bytes)
+    schema.add_field(VECTOR_FIELD, DataType.FLOAT_VECTOR, dim=dim)
+    return schema
+
+
+def _index_and_load(client: MilvusClient, name: str, capabilities: Capabilities, deadline: Deadline) -> None:
+    indexed = {
+        str(client.describe_index(name, i, timeout=deadline.remaining())["field_name"])
+        for i in client.list_indexes(name, timeout=deadline.remaining())
+    }
+    for field, index_type in _indexes(capabilities).items():
+        if field not in indexed:
+            _create_index(client, name, field, index_type, deadline)
+    client.load_collection(name, timeout=deadline.remaining())
+
+
+def _indexes(capabilities: Capabilities) -> dict[str, str]:
+    indexes = {VECTOR_FIELD: capabilities.vector_index}
+    if capabilities.inverted_indexes:
+        indexes |= {field: "INVERTED" for field in FILTERABLE_FIELDS if field != ID_FIELD}
+    return indexes
+
+
+def _create_index(client: MilvusClient, name: str, field: str, index_type: str, deadline: Deadline) -> None:
+    params: IndexParams = client.prepare_index_params()
+    metric: dict[str, Any] = {"metric_type": "COSINE"} if field == VECTOR_FIELD else {}
+    params.add_index(field, index_type=index_type, index_name=field, **metric)
+    try:
+        # sync would poll without any time limit; on a new collection there is nothing to wait for.
+        client.create_index(name, params, timeout=deadline.remaining(), sync=False)
+    except MilvusException:
+        # Another process may have been first.
+        if field not in client.list_indexes(name, timeout=deadline.remaining()):
+            raise
+
+
+def _ensure_alias(connection: MilvusConnection, name: str, alias: str, deadline: Deadline) -> None:
+    try:
+        connection.call(
+            f"resolve the alias {alias}",
+            deadline.remaining(),
+            lambda c, left: c.describe_alias(alias, timeout=left),
+        )
+    except MissingCollection:
+        connection.call(
+            f"create the alias {alias}",
+            deadline.remaining(),
+            lambda c, left: _create_alias(c, name, alias, Deadline.after(left)),
+        )
+
+
+def _create_alias(client: MilvusClient, name: str, alias: str, deadline: Deadline) -> None:
+    try:
+        client.create_alias(name, alias, timeout=deadline.remaining())
+    except MilvusException:
+        # Another process may have been first; if not, this raises what is wrong.
+        client.describe_alias(alias, timeout=deadline.remaining())
+
+
+def _require_same(wanted: CollectionInfo, found: CollectionInfo) -> None:
+    for what, want, have in (
+        ("model", wanted.model, found.model),
+        ("renderer", wanted.renderer, found.renderer),
+        ("dimensions", wanted.dim, found.dim),
+    ):
+        if want != have:
+            raise InputError(
+                f"The collection {wanted.name} was made with {what} {have}, but this release has {what} {want}.",
+                "Give the release another name, or drop the collection and rebuild it.",
+            )
