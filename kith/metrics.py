@@ -18,3 +18,12 @@ FRESHNESS_SECONDS = Histogram(
     "kith_freshness_seconds", "Event time to acknowledged by the index, for indexed and deleted.", buckets=_SECONDS
 )
 UNAVAILABLE = Counter("kith_unavailable_total", "Attempts that met a part that was unavailable.", ["part"])
+
+# Query consumer.
+SEARCH_REQUESTS = Counter("kith_search_requests_total", "Search requests by the status of their reply.", ["status"])
+SEARCH_BATCH = Histogram("kith_search_batch_requests", "Requests in a micro-batch.", buckets=_RECORDS)
+SEARCH_EMBED_SECONDS = Histogram("kith_search_embed_seconds", "Time to embed a micro-batch's queries.", buckets=_SECONDS)
+SEARCH_INDEX_SECONDS = Histogram("kith_search_index_seconds", "Time of one call to the index.", buckets=_SECONDS)
+SEARCH_DROPPED = Counter(
+    "kith_search_replies_dropped_total", "Requests that could not be answered, by the reason.", ["reason"]
+)

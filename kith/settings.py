@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     partitions: int = Field(4, ge=1, le=1024, description="Partitions of the topics that kith creates")
     replication_factor: int = Field(1, ge=1, le=7, description="Replicas of the topics that kith creates")
     reply_topics_allowed: str = Field(
-        r"search\.replies(\..+)?", description="Regular expression that a request's reply topic must match in full"
+        r"search\.replies(\..+)?", description="Regular expression that a reply topic must match in full, after topic_prefix"
     )
 
     # Model.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from typing import TYPE_CHECKING, Any
 
@@ -172,13 +173,46 @@ def live_collection(settings: Settings, held: MilvusIndex) -> CollectionInfo:
 
 
 def query_consumer(settings: Settings) -> QueryConsumer:
-    """What answers search requests."""
-    raise NotImplementedError
+    """What answers search requests.
+
+    Raises:
+        kith.errors.ReleaseError: the model release is missing or altered.
+    """
+    from workers.model_collections import resolve_live
+    from workers.query_consumer import QueryConsumer
+    from workers.search import QueryLimits, Searcher
+
+    require(settings, "kafka_bootstrap", "milvus_uri")
+    model, held = embedder(settings), index(settings)
+    searcher = Searcher(
+        model,
+        held,
+        model.model,
+        lambda: resolve_live(held.connection, settings.query_timeout_s, settings.collection_prefix),
+        QueryLimits(settings.query_max_limit, settings.query_max_chars, settings.query_timeout_s),
+    )
+    return QueryConsumer(
+        settings.kafka_client(),
+        codec(settings),
+        topics(settings),
+        searcher,
+        group=f"{settings.topic_prefix}kith-query",
+        reply_topics=re.escape(settings.topic_prefix) + settings.reply_topics_allowed,
+        max_batch=settings.query_max_batch,
+        default_timeout_s=settings.query_timeout_s,
+    )
 
 
 def search_client(settings: Settings) -> SearchClient:
-    """What asks over the bus."""
-    raise NotImplementedError
+    """What asks over the bus.
+
+    Raises:
+        kith.errors.Unavailable: Kafka does not answer.
+    """
+    from workers.search_client import SearchClient
+
+    require(settings, "kafka_bootstrap")
+    return SearchClient(settings.kafka_client(), codec(settings), topics(settings))
 
 
 def faust_credentials(settings: Settings) -> Any:

@@ -32,6 +32,10 @@ class Registry:
         self._texts: dict[int, str] = {}
         self._ids: dict[tuple[str, str], int] = {}
 
+    def close(self) -> None:
+        """Drop the connection."""
+        self._client.close()
+
     def known(self, schema_id: int) -> bool:
         """Whether `text` would answer from the cache."""
         return schema_id in self._texts

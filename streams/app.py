@@ -15,7 +15,7 @@ from streams.index_profiles import ProfileIndexing, stop_on_failure
 from streams.incoming import Incoming
 
 # Faust's own defaults assume one event at a time; the reasons are in docs/decisions/0004-faust-semantics.md.
-_SESSION_TIMEOUT_S = 20.0
+_SESSION_TIMEOUT_S = 10.0
 _HEARTBEAT_S = 3.0
 _COMMIT_INTERVAL_S = 0.5
 _COMMIT_EVERY = 10_000

@@ -19,7 +19,7 @@ from schemas.contracts import parsed, schema_text
 from schemas.records import ProfileChange, to_avro
 from schemas.topics import Topics
 from schemas.validation import validate_change, validate_size
-from streams.publisher import Outgoing, Publisher
+from streams.publisher import REFUSED, Outgoing, Publisher
 from streams.sources.items import Parsed, Rejection
 
 # What may be on its way at a time. Both bound the memory; the count is below the publisher's own queue.
@@ -33,9 +33,6 @@ _SERVE_S = 0.2
 # Waiting for less would flush every record by itself; a change is sent at most this early.
 _PACE_GRAIN_S = 0.005
 _PROGRESS_EVERY_S = 0.1
-
-# Errors of one record, not of the cluster.
-_REFUSED = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.TOPIC_AUTHORIZATION_FAILED})
 
 
 @dataclass(slots=True)
@@ -301,9 +298,11 @@ class _Sending:
         if error is None:
             _item, size = self._settle(number)
             self._account.sent(size)
-        elif error.code() in _REFUSED:
+        elif error.code() in REFUSED:
             item, _size = self._settle(number)
-            self._account.reject(item, f"Kafka refuses it: {error.str()}. Compare the topic: `kith topics apply --dry-run`.")
+            self._account.reject(
+                item, f"Kafka refuses it: {error.str()}. Compare the topic: `kith topics apply --dry-run`."
+            )
         else:
             # Stays among the pending: its fate is not known.
             self._failure = self._failure or error

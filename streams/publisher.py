@@ -13,7 +13,7 @@ from kith.errors import InputError, Unavailable
 from schemas.headers import Headers
 
 # Errors of one record, not of the cluster: trying again cannot help.
-_REFUSED = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.TOPIC_AUTHORIZATION_FAILED})
+REFUSED = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.TOPIC_AUTHORIZATION_FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,10 @@ class Publisher:
                 "enable.idempotence": True,
                 "linger.ms": linger_ms,
                 "compression.type": "lz4",
+                # The broker holds the whole batch against the topic's max.message.bytes, and a refused one is not split.
+                "batch.size": 65_536,
+                # Failures are reported by us, once, in a sentence.
+                "log_level": 0,
                 "message.max.bytes": max_record_bytes,
                 "queue.buffering.max.messages": 20_000,
                 "delivery.timeout.ms": 60_000,
@@ -104,7 +108,7 @@ class Publisher:
         return int(self._producer.flush(deadline.remaining()))
 
     def _raise(self, error: KafkaError, failed: int, of: int) -> None:
-        if error.code() in _REFUSED:
+        if error.code() in REFUSED:
             raise InputError(f"Kafka refuses a record for good: {error.str()}.")
         raise Unavailable(
             f"{failed} of {of} records were not acknowledged by Kafka at {self._bootstrap}: {error.str()}.",

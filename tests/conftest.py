@@ -51,7 +51,6 @@ def settings(stack: Endpoints, tmp_path: Path) -> Settings:
         parts_dir=ROOT / ".kith" / "parts",
         topic_prefix=f"{name}.",
         collection_prefix=f"{name}_",
-        reply_topics_allowed=rf"{name}\.search\.replies(\..+)?",
         partitions=2,
         embed_threads=1,
     )
@@ -59,6 +58,7 @@ def settings(stack: Endpoints, tmp_path: Path) -> Settings:
     registry = wiring.registry(own)
     for topic in wiring.topics(own).all():
         registry.register(topic.subject, topic.kind)
+    registry.close()
     index = wiring.index(own)
     wiring.live_collection(own, index)
     index.close()

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from distill.synthetic.career import Person, draw_education, draw_level, draw_positions, draw_years
 from distill.synthetic.dirt import KINDS, soil
 from distill.synthetic.draws import Draw
-from distill.synthetic.grammar import gerund
 from distill.synthetic.writing import STYLES, Slots, draw_headline, draw_skills, estimated_tokens, write_summary
 from distill.taxonomy import LANGUAGES, Place, Taxonomy, load_taxonomy
 from schemas.records import Profile
@@ -83,8 +82,7 @@ def _write(draw: Draw, person: Person, style: str, tokens: float) -> Profile:
     positions = draw_positions(draw, person, most=int(tokens / _TOKENS_PER_POSITION) + 1)
     slots = Slots(draw, person, first, positions, she=she)
     if person.language == "en" and tokens > _MIN_TOKENS_FOR_EDUCATION and draw.chance(_DESCRIBED):
-        told = gerund(draw.pick(person.occupation.tasks))
-        positions[0] = replace(positions[0], description=told[0].upper() + told[1:])
+        positions[0] = replace(positions[0], description=slots["Doing"])
     bare = Profile(
         name=name,
         headline=draw_headline(draw, person, slots),

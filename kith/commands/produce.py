@@ -34,16 +34,14 @@ def produce(
     out: Path | None = typer.Option(None, help="With --synthetic: write them to this file as JSONL, and send nothing."),
     rate: float | None = typer.Option(None, min=0.001, help="Changes per second; without it, as fast as it goes."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Check every record, and send nothing."),
-    rejected: Path | None = typer.Option(
-        None, help="Write each rejected record to this file: line, reason, what it held."
-    ),
+    rejected: Path | None = typer.Option(None, help="Write rejected records to this file: line, reason, what it held."),
     max_errors_shown: int = typer.Option(20, min=0, help="Most rejected records to show."),
     as_json: bool = typer.Option(False, "--json", help="Print the report as JSON."),
 ) -> None:
     """Send profiles to the change stream; each is validated, keyed by its id, and counts once it is acknowledged.
 
-    A record that cannot be sent is shown with its line and reason, and never stops the others. A record that brings no
-    `version` gets the clock's milliseconds. In CSV, lists (skills, languages) are separated by `;`.
+    A record that cannot be sent is shown with its line and reason, and never stops the others. Without a `version` it
+    gets the clock's milliseconds. In CSV, lists (skills, languages) are separated by `;`.
 
     Exit code: 0 all sent, 1 some rejected, 2 unusable file or option, 3 Kafka or the registry does not answer.
 
@@ -53,12 +51,10 @@ def produce(
     """
     settings = load_settings()
     _refuse_wrong_options(file, synthetic, rejected, out)
-    stamps = Stamps()
-    opened = (
-        _from_nothing(synthetic or 0, seed, stamps)
-        if file is None
-        else _from_file(file, stamps, file_format, header_map, id_field)
-    )
+    if file is None:
+        opened = _from_nothing(synthetic or 0, seed)
+    else:
+        opened = _from_file(file, file_format, header_map, id_field)
     done = "written" if out is not None else "valid" if dry_run else "sent"
     with opened as source:
         run = _chosen_run(settings, source, out, dry_run, rate)
@@ -105,24 +101,23 @@ def _refuse_wrong_options(file: Path | None, synthetic: int | None, rejected: Pa
 
 
 @contextmanager
-def _from_file(
-    file: Path, stamps: Stamps, file_format: Format, header_map: str, id_field: str | None
-) -> Iterator[Source]:
+def _from_file(file: Path, file_format: Format, header_map: str, id_field: str | None) -> Iterator[Source]:
     from kith.commands.produce_display import Source
     from streams.sources.csv_table import parse_map
     from streams.sources.detect import opened_profiles
 
     columns = parse_map(header_map)
-    with opened_profiles(file, stamps, file_format, column_map=columns, id_field=id_field) as records:
+    with opened_profiles(file, Stamps(), file_format, column_map=columns, id_field=id_field) as records:
         # A pipe has no size, and so no share of it that is done.
         yield Source(str(file), records, file.stat().st_size or None, _bytes_done)
 
 
 @contextmanager
-def _from_nothing(count: int, seed: int, stamps: Stamps) -> Iterator[Source]:
+def _from_nothing(count: int, seed: int) -> Iterator[Source]:
     from distill.synthetic import synthetic_profiles
     from kith.commands.produce_display import Source
 
+    stamps = Stamps()
     changes = (_first_change(person, stamps) for person in synthetic_profiles(count, seed))
     records = (Parsed(number, change, b"", number) for number, change in enumerate(changes, 1))
     yield Source(f"{count:,} made profiles", records, count, _records_done)
@@ -152,9 +147,9 @@ def _chosen_run(
         return lambda watch: write_profiles(source.records, out, limit, watch)
     if dry_run:
         return lambda watch: examine(source.records, max_record_bytes=limit, watch=watch)
-    topics, codec = wiring.topics(settings), wiring.codec(settings)
+    topics, admin, codec = wiring.topics(settings), wiring.topic_admin(settings), wiring.codec(settings)
     # First, so that a cluster that is away is one message, without the client's own log lines around it.
-    if topics.changes.name not in wiring.topic_admin(settings).partitions_held():
+    if topics.changes.name not in admin.partitions_held():
         raise InputError(f"The topic {topics.changes.name} is not on the cluster.", "Run `kith topics apply`.")
     publisher = wiring.publisher(settings)
     return lambda watch: produce(

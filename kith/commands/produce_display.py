@@ -119,7 +119,7 @@ def show_report(report: ProduceReport, max_errors_shown: int, done: str, *, as_j
     if report.rejected > len(shown):
         typer.echo(f"… and {report.rejected - len(shown):,} more rejected (--rejected FILE writes all of them)")
     if report.left_out:
-        typer.echo(f"{report.left_out:,} languages have no known ISO 639-1 code and were left out")
+        typer.echo(f"languages without a known ISO 639-1 code, left out: {report.left_out:,}")
     typer.echo(
         f"{done} {report.sent:,} of {report.read:,}, rejected {report.rejected:,}; "
         f"{report.bytes / 1e6:,.1f} MB in {report.seconds:.1f} s ({_per_second(report):,.0f}/s)"

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from kith.errors import PartFailed
-from kith.services.ports import LOOPBACK
+from kith.services.ports import LOOPBACK, listens
 
 _PROPERTIES = """\
 process.roles=broker,controller
@@ -40,6 +40,7 @@ log.cleaner.dedupe.buffer.size=8388608
 
 # A short-lived, small broker: a quick start counts for more than peak throughput.
 JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true")
+_ANSWER_S = 2.0
 _HEAP = ("-Xms128m", "-Xmx512m")
 _LOG = ("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true")
 
@@ -67,10 +68,17 @@ def prepare(java: str, jars: Path, data_dir: Path, port: int, controller_port: i
     return [java, *_HEAP, *JVM, *_LOG, *classpath, "kafka.Kafka", str(config)]
 
 
-def is_ready(bootstrap: str) -> bool:
+def bootstrap(port: int) -> str:
+    """Where clients reach it."""
+    return f"{LOOPBACK}:{port}"
+
+
+def is_ready(port: int) -> bool:
     """Whether the broker answers a metadata request, which an open port alone does not show."""
+    if not listens(port):
+        return False
     try:
-        client = AdminClient({"bootstrap.servers": bootstrap, "socket.timeout.ms": 1000, "log_level": 0})
-        return bool(client.list_topics(timeout=1.0).brokers)
+        client = AdminClient({"bootstrap.servers": bootstrap(port), "socket.timeout.ms": 1000, "log_level": 0})
+        return bool(client.list_topics(timeout=_ANSWER_S).brokers)
     except KafkaException:
         return False

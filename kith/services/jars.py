@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import re
 import shutil
 import subprocess
@@ -10,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kith.errors import MissingTool, PartFailed
+from kith.services.state_files import only_one
 
 _OPS = Path(__file__).resolve().parents[2] / "ops"
 _LEAST_JAVA = 17
@@ -29,9 +29,10 @@ def require_java() -> str:
         raise MissingTool(f"Java {_LEAST_JAVA} or newer is not installed.", f"{_install()} {_OTHER_WAY}")
     said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)  # noqa: S603 - a fixed call
     found = re.search(r'version "(\d+)', said.stderr)
-    if found is None or int(found.group(1)) < _LEAST_JAVA:
-        version = found.group(1) if found else "of unknown version"
-        raise MissingTool(f"Java {version} is too old: {_LEAST_JAVA} or newer is needed.", f"{_install()} {_OTHER_WAY}")
+    if found is None:
+        raise MissingTool(f"{java} does not say which Java it is.", f"{_install()} {_OTHER_WAY}")
+    if int(found.group(1)) < _LEAST_JAVA:
+        raise MissingTool(f"{java} is too old: Java {_LEAST_JAVA} or newer is needed.", f"{_install()} {_OTHER_WAY}")
     return java
 
 
@@ -78,22 +79,21 @@ def _fetched(parts_dir: Path, part: str, goal: list[str], say: Say) -> Path:
     target = parts_dir / f"{part}-{version(part)}"
     if target.is_dir():
         return target
-    parts_dir.mkdir(parents=True, exist_ok=True)
-    with (parts_dir / f"{part}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two commands at once: the second finds it done
+    what = f"{part} {version(part)}"
+    with only_one(parts_dir / f"{part}.lock", lambda: say(f"waiting for another command that fetches {what}")):
         if not target.is_dir():
-            say(f"fetching {part} {version(part)} (once, into {parts_dir})")
+            say(f"fetching {what} (once, into {parts_dir})")
             _fetch(part, goal, target)
     return target
 
 
 def _fetch(part: str, goal: list[str], target: Path) -> None:
-    partial = target.with_suffix(".partial")
+    partial = target.with_name(f"{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     command = [require_maven(), "-q", "-B", "-f", str(_pom(part)), *goal, f"-DoutputDirectory={partial}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - the arguments are ours
     if done.returncode or not any(partial.rglob("*.jar")):
-        lines = [line for line in done.stdout.splitlines() if line.startswith("[ERROR]")]
+        lines = [line.removeprefix("[ERROR] ") for line in done.stdout.splitlines() if line.startswith("[ERROR]")]
         raise PartFailed(
             f"Maven could not fetch {part}: {lines[0][:300] if lines else 'it said nothing'}",
             f"Check the network and Maven's settings. {_OTHER_WAY}",
@@ -109,4 +109,4 @@ def _pom(part: str) -> Path:
 
 
 def _install() -> str:
-    return "Install it (Debian: apt-get install openjdk-17-jre-headless; macOS: brew install openjdk)."
+    return "Install it, and Maven (Debian: apt-get install openjdk-17-jre-headless maven; macOS: brew install maven)."

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
+
+import psutil
 
 from kith.deadline import Deadline
 from kith.errors import PartFailed
 from kith.services import broker, jars, milvus, registry
-from kith.services.ports import LOOPBACK, take_port
+from kith.services.ports import take_port
 from kith.services.process import Child, ProcessTable, stop, telling_line, wait_ready
+from kith.services.state_files import only_one, write_whole
 from kith.settings import ENDPOINTS_FILE
 
 PARTS = ("kafka", "registry", "milvus")
+
+# Port by part; the controller is a second port of the broker and of no interest to clients.
+_SETTINGS = {"kafka": "KITH_KAFKA_PORT", "registry": "KITH_SCHEMA_REGISTRY_PORT", "milvus": "KITH_MILVUS_PORT"}
+_CONTROLLER = "kafka-controller"
 
 _START_S = 90.0
 _STOP_S = 20.0
@@ -86,22 +92,13 @@ class LocalStack:
             kith.errors.MissingTool: Java or Maven is needed and missing.
             kith.errors.PartFailed: a part did not start; those that did keep running.
         """
-        starters = {"kafka": self._start_kafka, "registry": self._start_registry, "milvus": self._start_milvus}
-        self._state_dir.mkdir(parents=True, exist_ok=True)
-        if self._own != ["milvus"] and self._own:
-            java = jars.require_java()
-            kafka_jars = jars.kafka_jars(self._parts_dir, self._say) if "kafka" in self._own else Path()
-            registry_jars = jars.registry_jars(self._parts_dir, self._say) if "registry" in self._own else Path()
-            starters["kafka"] = partial(self._start_kafka, java, kafka_jars)
-            starters["registry"] = partial(self._start_registry, java, registry_jars)
-        with ThreadPoolExecutor(len(PARTS)) as pool:
-            started = {name: pool.submit(starters[name]) for name in self._own}
-        endpoints = Endpoints(
-            kafka_bootstrap=started["kafka"].result() if "kafka" in started else "",
-            schema_registry_url=started["registry"].result() if "registry" in started else "",
-            milvus_uri=started["milvus"].result() if "milvus" in started else "",
-        )
-        (self._state_dir / ENDPOINTS_FILE).write_text(json.dumps(asdict(endpoints)))
+        try:
+            self._state_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PartFailed(f"{self._state_dir} cannot be made: {error.strerror}.", "Set KITH_STATE_DIR.") from error
+        with only_one(self._state_dir / "lock", lambda: self._say("waiting for another command that starts the parts")):
+            endpoints = self._start_all(self._ports())
+            write_whole(self._state_dir / ENDPOINTS_FILE, json.dumps(asdict(endpoints)))
         return endpoints
 
     def ensure_started(self, name: str, argv: Sequence[str]) -> Child:
@@ -150,58 +147,76 @@ class LocalStack:
         if child is None:
             return ChildStatus(name, "absent", None, None, "", "")
         process = child.process()
-        if process is None:
+        try:
+            memory = None if process is None else int(process.memory_info().rss) // 2**20
+        except psutil.NoSuchProcess:
+            memory = None
+        if memory is None:
             return ChildStatus(name, "ended", child.pid, None, child.log_file, telling_line(child))
-        memory = process.memory_info().rss // 2**20
-        return ChildStatus(name, "running", child.pid, int(memory), child.log_file, "")
+        return ChildStatus(name, "running", child.pid, memory, child.log_file, "")
 
-    def _start_kafka(self, java: str = "", kafka_jars: Path = Path()) -> str:
-        port, controller = self._port("kafka", self._wanted.kafka), self._port("kafka-controller", 0)
-        bootstrap = f"{LOOPBACK}:{port}"
-        self._run(
-            "kafka",
-            lambda: broker.prepare(java, kafka_jars, self._data("kafka"), port, controller),
-            lambda: broker.is_ready(bootstrap),
+    def _start_all(self, ports: Mapping[str, int]) -> Endpoints:
+        commands = self._commands(ports)
+        ready = {
+            "kafka": lambda: broker.is_ready(ports["kafka"]),
+            "registry": lambda: registry.is_ready(ports["registry"]),
+            "milvus": lambda: milvus.is_ready(ports["milvus"]),
+        }
+        with ThreadPoolExecutor(len(PARTS)) as pool:
+            started = [pool.submit(self._start, name, commands[name], ready[name]) for name in self._own]
+        for part in started:
+            part.result()
+        return Endpoints(
+            kafka_bootstrap=broker.bootstrap(ports["kafka"]) if "kafka" in ports else "",
+            schema_registry_url=registry.url(ports["registry"]) if "registry" in ports else "",
+            milvus_uri=milvus.uri(ports["milvus"]) if "milvus" in ports else "",
         )
-        return bootstrap
 
-    def _start_registry(self, java: str = "", registry_jars: Path = Path()) -> str:
-        port = self._port("registry", self._wanted.registry)
-        self._run(
-            "registry",
-            lambda: registry.prepare(java, registry_jars, self._data("registry"), port),
-            lambda: registry.is_ready(registry.url(port)),
-        )
-        return registry.url(port)
+    def _commands(self, ports: Mapping[str, int]) -> dict[str, Callable[[], list[str]]]:
+        commands: dict[str, Callable[[], list[str]]] = {
+            "milvus": lambda: milvus.prepare(self._data("milvus"), ports["milvus"])
+        }
+        if "kafka" in self._own or "registry" in self._own:
+            java = jars.require_java()
+        if "kafka" in self._own:
+            kafka = jars.kafka_jars(self._parts_dir, self._say)
+            commands["kafka"] = lambda: broker.prepare(
+                java, kafka, self._data("kafka"), ports["kafka"], ports[_CONTROLLER]
+            )
+        if "registry" in self._own:
+            unpacked = jars.registry_jars(self._parts_dir, self._say)
+            commands["registry"] = lambda: registry.prepare(java, unpacked, self._data("registry"), ports["registry"])
+        return commands
 
-    def _start_milvus(self) -> str:
-        port = self._port("milvus", self._wanted.milvus)
-        self._run(
-            "milvus",
-            lambda: milvus.prepare(self._data("milvus"), port),
-            lambda: milvus.is_ready(milvus.uri(port)),
-        )
-        return milvus.uri(port)
-
-    def _run(self, name: str, command: Callable[[], list[str]], ready: Callable[[], bool]) -> None:
+    def _start(self, name: str, command: Callable[[], list[str]], ready: Callable[[], bool]) -> None:
         child = self.processes.find(name)
         if child is None or not child.alive():
-            self.processes.start(name, command())
-        self.wait(name, ready)
+            child = self.processes.start(name, command())
+        wait_ready(child, ready, Deadline.after(_START_S))
 
     def _data(self, name: str) -> Path:
         return self._state_dir / "data" / name
 
-    def _port(self, name: str, wanted: int) -> int:
+    def _ports(self) -> dict[str, int]:
+        """Ports of the own parts, told apart before anything is started, and kept for the next start."""
+        ports: dict[str, int] = {}
+        for name in self._own:
+            ports[name] = self._port(name, name, getattr(self._wanted, name), ports.values())
+        if "kafka" in self._own:
+            ports[_CONTROLLER] = self._port(_CONTROLLER, "kafka", 0, ports.values())
+        return ports
+
+    def _port(self, name: str, part: str, wanted: int, avoid: Collection[int]) -> int:
         path = self._state_dir / "ports" / name
         remembered = int(path.read_text()) if path.is_file() else None
-        child = self.processes.find(name.removesuffix("-controller"))
+        child = self.processes.find(part)
         if child is not None and child.alive() and remembered:
+            if wanted not in {0, remembered}:
+                raise PartFailed(
+                    f"{part} runs on port {remembered} and {_SETTINGS[part]} asks for {wanted}.",
+                    "Run `kith down` first.",
+                )
             return remembered
-        port = take_port(wanted, remembered, f"KITH_{_SETTINGS.get(name, name.upper())}_PORT")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(str(port))
+        port = take_port(wanted, remembered, _SETTINGS[part], avoid)
+        write_whole(path, str(port))
         return port
-
-
-_SETTINGS = {"kafka": "KAFKA", "registry": "SCHEMA_REGISTRY", "milvus": "MILVUS"}

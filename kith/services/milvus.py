@@ -8,15 +8,26 @@ from pathlib import Path
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
-from kith.services.ports import LOOPBACK
+from kith.errors import MissingTool
+from kith.services.ports import LOOPBACK, listens
 
 # Unflushed rows are searched by brute force in Python: a small memtable keeps searches quick while rows arrive.
 _MEMTABLE_BYTES = 4_000_000
+_ANSWER_S = 2.0
 
 
 def prepare(data_dir: Path, port: int) -> list[str]:
-    """The command that runs the server; the folder is created by it."""
+    """The command that runs the server; the folder is created by it.
+
+    Raises:
+        MissingTool: Milvus Lite is not installed beside this Python.
+    """
     program = Path(sys.executable).with_name("milvus-lite")
+    if not program.is_file():
+        raise MissingTool(
+            "Milvus Lite is not installed in this environment.",
+            "Install kith with its extra `embedded`, or set KITH_MILVUS_URI to a Milvus server.",
+        )
     return [
         "/usr/bin/env",
         f"MILVUS_LITE_MEMTABLE_MEMORY_LIMIT_BYTES={_MEMTABLE_BYTES}",
@@ -36,12 +47,19 @@ def uri(port: int) -> str:
     return f"http://{LOOPBACK}:{port}"
 
 
-def is_ready(milvus_uri: str) -> bool:
+def is_ready(port: int) -> bool:
     """Whether it answers a request."""
+    if not listens(port):
+        return False
     try:
-        client = MilvusClient(uri=milvus_uri, timeout=1.0)
-        client.list_collections(timeout=1.0)
-        client.close()
+        # Of its own: a shared connection would remember the server that was on this port before.
+        client = MilvusClient(uri=uri(port), timeout=_ANSWER_S, dedicated=True)
     except MilvusException:
         return False
+    try:
+        client.list_collections(timeout=_ANSWER_S)
+    except MilvusException:
+        return False
+    finally:
+        client.close()
     return True

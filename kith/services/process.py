@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event
 
@@ -14,25 +14,36 @@ import psutil
 
 from kith.deadline import Deadline
 from kith.errors import PartFailed
+from kith.services.state_files import write_whole
 
 _POLL_S = 0.05
-_LAST_LINES = 40
+# What SIGKILL may take.
+_KILL_S = 10.0
+_LAST_BYTES = 16_384
+_LONGEST_LINE = 300
 # Words that mark the line of a log which says why a process ended.
 _TELLING = ("error", "exception", "fatal", "cannot", "failed", "refused", "kith:")
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A process that was started. `created` (psutil's create time) tells it from a later one with the same id."""
+    """A process that was started.
+
+    Attributes:
+        created: psutil's create time, which tells it from a later process with the same id.
+        log_start: byte of the log file at which its own output starts.
+    """
 
     name: str
     pid: int
     created: float
     log_file: str
     argv: tuple[str, ...]
+    log_start: int = 0
 
     def process(self) -> psutil.Process | None:
-        """The process, or None when it has ended."""
+        """The process, or None when it has ended; a process that merely got the same id is none."""
+        _reap(self.pid)
         try:
             process = psutil.Process(self.pid)
             ours = abs(process.create_time() - self.created) < 1.0
@@ -62,7 +73,7 @@ class ProcessTable:
         if not path.is_file():
             return None
         held = json.loads(path.read_text())
-        return Child(held["name"], held["pid"], held["created"], held["log_file"], tuple(held["argv"]))
+        return Child(**held | {"argv": tuple(held["argv"])})
 
     def start(self, name: str, argv: Sequence[str]) -> Child:
         """Start a child; its output is appended to its log file.
@@ -70,10 +81,10 @@ class ProcessTable:
         Raises:
             PartFailed: the program cannot be run.
         """
-        self._run.mkdir(parents=True, exist_ok=True)
         self._logs.mkdir(parents=True, exist_ok=True)
         log_file = self._logs / f"{name}.log"
         with log_file.open("ab") as log:
+            log_start = log.tell()
             try:
                 popen = subprocess.Popen(  # noqa: S603 - the arguments are ours
                     argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
@@ -81,11 +92,9 @@ class ProcessTable:
             except OSError as error:
                 raise PartFailed(f"{name} cannot be started: {error}.") from error
         _CHILDREN[popen.pid] = popen
-        child = Child(name, popen.pid, _create_time(popen.pid), str(log_file), tuple(argv))
-        path = self._run / f"{name}.json"
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps({field: getattr(child, field) for field in Child.__slots__}))
-        partial.rename(path)
+        created = float(psutil.Process(popen.pid).create_time())
+        child = Child(name, popen.pid, created, str(log_file), tuple(argv), log_start)
+        write_whole(self._run / f"{name}.json", json.dumps(asdict(child)))
         return child
 
     def forget(self, name: str) -> None:
@@ -104,41 +113,42 @@ def wait_ready(child: Child, ready: Callable[[], bool], deadline: Deadline) -> N
     Raises:
         PartFailed: the child ended, or the deadline passed; names its log and the telling line in it.
     """
-    while True:
-        _reap(child.pid)
-        if not child.alive():
-            raise PartFailed(f"{child.name} ended while starting: {telling_line(child)}", f"Its log is {child.log_file}.")
+    while child.alive():
         if ready():
             return
         if deadline.expired():
-            raise PartFailed(f"{child.name} is not ready in time: {telling_line(child)}", f"Its log is {child.log_file}.")
+            why = f"{child.name} is not ready in time: {telling_line(child)}"
+            raise PartFailed(why, f"Its log is {child.log_file}.")
         pause(_POLL_S)
+    raise PartFailed(f"{child.name} ended while starting: {telling_line(child)}", f"Its log is {child.log_file}.")
 
 
 def stop(child: Child, deadline: Deadline) -> None:
-    """End a child: SIGTERM, and SIGKILL when the deadline passes. Harmless when it has ended already."""
+    """End a child: SIGTERM, and SIGKILL when the deadline passes. Harmless when it has ended already.
+
+    Raises:
+        PartFailed: not even SIGKILL ended it.
+    """
     process = child.process()
     if process is None:
-        _reap(child.pid)
         return
-    process.terminate()
-    try:
-        process.wait(timeout=deadline.remaining())
-    except psutil.TimeoutExpired:
+    with suppress(psutil.NoSuchProcess):  # it may end by itself in between
+        process.terminate()
+    if _ended(child, deadline):
+        return
+    with suppress(psutil.NoSuchProcess):
         process.kill()
-        process.wait(timeout=5)
-    _reap(child.pid)
+    if not _ended(child, Deadline.after(_KILL_S)):
+        raise PartFailed(f"{child.name} (process {child.pid}) does not end.", f"Its log is {child.log_file}.")
 
 
 def telling_line(child: Child) -> str:
-    """The last line of a child's log that looks like the reason of its end; the last line when none does."""
-    path = Path(child.log_file)
-    lines = path.read_text(errors="replace").splitlines()[-_LAST_LINES:] if path.is_file() else []
-    lines = [line.strip() for line in lines if line.strip()]
+    """The last line of a child's own output that looks like the reason of its end; its last line when none does."""
+    lines = [line for line in _last_lines(child) if not line.startswith(("at ", "... "))]
     for line in reversed(lines):
-        if any(word in line.lower() for word in _TELLING) and not line.startswith("at "):
-            return line[:300]
-    return lines[-1][:300] if lines else "it said nothing."
+        if any(word in line.lower() for word in _TELLING):
+            return line[:_LONGEST_LINE]
+    return lines[-1][:_LONGEST_LINE] if lines else "it said nothing."
 
 
 def pause(seconds: float) -> None:
@@ -146,14 +156,25 @@ def pause(seconds: float) -> None:
     _NEVER.wait(seconds)
 
 
+def _ended(child: Child, deadline: Deadline) -> bool:
+    while child.alive():
+        if deadline.expired():
+            return False
+        pause(_POLL_S)
+    return True
+
+
+def _last_lines(child: Child) -> list[str]:
+    path = Path(child.log_file)
+    if not path.is_file():
+        return []
+    with path.open("rb") as log:
+        log.seek(max(child.log_start, path.stat().st_size - _LAST_BYTES))
+        lines = log.read().decode(errors="replace").splitlines()
+    return [line.strip() for line in lines if line.strip()]
+
+
 def _reap(pid: int) -> None:
     popen = _CHILDREN.get(pid)
     if popen is not None and popen.poll() is not None:
         _CHILDREN.pop(pid, None)
-
-
-def _create_time(pid: int) -> float:
-    try:
-        return float(psutil.Process(pid).create_time())
-    except psutil.NoSuchProcess:
-        return time.time()

@@ -8,10 +8,11 @@ import httpx2
 
 from kith.errors import PartFailed
 from kith.services.broker import JVM
-from kith.services.ports import LOOPBACK
+from kith.services.ports import LOOPBACK, listens
 
 _API = "/apis/ccompat/v7"
 _OK = 200
+_ANSWER_S = 2.0
 
 
 def prepare(java: str, unpacked: Path, data_dir: Path, port: int) -> list[str]:
@@ -31,7 +32,8 @@ def prepare(java: str, unpacked: Path, data_dir: Path, port: int) -> list[str]:
         "quarkus.http.access-log.enabled": "false",
         "apicurio.storage.kind": "sql",
         "apicurio.storage.sql.kind": "h2",
-        "apicurio.datasource.url": f"jdbc:h2:file:{data_dir / 'registry'}",
+        # A registered id is on disk before the answer: records that carry it may follow at once.
+        "apicurio.datasource.url": f"jdbc:h2:file:{data_dir / 'registry'};WRITE_DELAY=0",
     }
     return [java, "-Xmx384m", *JVM, *(f"-D{key}={value}" for key, value in properties.items()), "-jar", str(servers[0])]
 
@@ -41,9 +43,11 @@ def url(port: int) -> str:
     return f"http://{LOOPBACK}:{port}{_API}"
 
 
-def is_ready(registry_url: str) -> bool:
+def is_ready(port: int) -> bool:
     """Whether it answers a question about schemas."""
+    if not listens(port):
+        return False
     try:
-        return httpx2.get(f"{registry_url}/subjects", timeout=1.0).status_code == _OK
+        return httpx2.get(f"{url(port)}/subjects", timeout=_ANSWER_S).status_code == _OK
     except httpx2.TransportError:
         return False

@@ -44,7 +44,7 @@ def test_only_so_many_are_shown(run):
 def test_a_good_file_ends_with_exit_code_0(run):
     result = run(DATA / "resume_array.json", "--dry-run")
     assert result.exit_code == 0
-    assert "1 languages have no known ISO 639-1 code" in result.stdout
+    assert "languages without a known ISO 639-1 code, left out: 1" in result.stdout
 
 
 def test_the_report_as_json(run):

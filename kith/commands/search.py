@@ -1,0 +1,80 @@
+"""`kith search`: a question over the bus."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import typer
+
+from kith.errors import InputError, Unavailable
+from kith.settings import load_settings
+
+if TYPE_CHECKING:
+    from schemas.records import SearchReply
+
+_NOTHING_FOUND = 1
+
+
+def search(
+    query: str = typer.Argument(..., help="The question, in any words."),
+    limit: int = typer.Option(10, "--limit", "-n", help="Most people to show."),
+    country: list[str] = typer.Option([], "--country", help="Country, ISO 3166-1 alpha-2; repeat for any of several."),
+    location: list[str] = typer.Option([], "--location", help="Place, exactly as the profile has it."),
+    industry: list[str] = typer.Option([], "--industry", help="Industry, exactly as the profile has it."),
+    seniority: list[str] = typer.Option([], "--seniority", help="intern, junior, mid, senior, lead, director, executive."),
+    skill: list[str] = typer.Option([], "--skill", help="A skill that the person must have; repeat for several."),
+    language: list[str] = typer.Option([], "--language", help="Language spoken, ISO 639-1; repeat for any of several."),
+    timeout: float = typer.Option(None, "--timeout", help="Seconds to wait for the reply."),
+    as_json: bool = typer.Option(False, "--json", help="Print the reply as JSON."),
+) -> None:
+    """Ask who fits: the question goes over Kafka to the query consumer, the answer comes back the same way.
+
+    Exit code 1 when nobody is found.
+
+    Example: `kith search "who knows about treating cancer?" --country DE --limit 5`
+    """
+    settings = load_settings()
+    from kith import wiring
+    from schemas.records import FilterOperator, ReplyStatus, RequestFilter, SearchRequest, to_avro
+    from streams.clock import now_ms
+
+    any_of = {"country": country, "location": location, "industry": industry, "seniority": seniority}
+    filters = [RequestFilter(name, FilterOperator.IN, values) for name, values in any_of.items() if values]
+    if skill:
+        filters.append(RequestFilter("skills", FilterOperator.CONTAINS_ALL, skill))
+    if language:
+        filters.append(RequestFilter("languages", FilterOperator.CONTAINS_ANY, language))
+    timeout_s = settings.query_timeout_s if timeout is None else timeout
+    client = wiring.search_client(settings)
+    try:
+        reply = client.ask(
+            SearchRequest(query, limit, filters, deadline_at=now_ms() + int(timeout_s * 1000)), timeout_s=timeout_s
+        )
+    finally:
+        client.close()
+    if reply.status is ReplyStatus.BAD_REQUEST:
+        raise InputError(reply.error or "The request was refused.")
+    if reply.status is not ReplyStatus.OK:
+        raise Unavailable(reply.error or f"The request ended as {reply.status.value}.")
+    if as_json:
+        typer.echo(json.dumps(to_avro(reply), ensure_ascii=False))
+    else:
+        print_hits(reply)
+    if not reply.hits:
+        raise typer.Exit(_NOTHING_FOUND)
+
+
+def print_hits(reply: SearchReply) -> None:
+    """A table of what a reply found, and what it cost."""
+    from rich.console import Console
+    from rich.table import Table
+
+    if not reply.hits:
+        typer.echo("nobody found")
+        return
+    table = Table("name", "headline", "place", "score", "matched text")
+    for hit in reply.hits:
+        table.add_row(hit.name, hit.headline, hit.location or hit.country, f"{hit.score:.3f}", hit.matched_text)
+    Console().print(table, markup=False)
+    typer.echo(f"{reply.model} on {reply.collection}: embed {reply.embed_ms:.0f} ms, search {reply.search_ms:.0f} ms")

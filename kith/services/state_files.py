@@ -1,0 +1,34 @@
+"""Files that several commands share: written whole or not at all, changed by one process at a time."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old text or the new, never a part; makes the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(text)
+    partial.replace(path)
+
+
+@contextmanager
+def only_one(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Hold a lock file while the block runs; the system releases it when the process dies.
+
+    Args:
+        path: the lock file; made when it is missing, and left behind.
+        on_wait: called once before waiting, when another process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            on_wait()
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

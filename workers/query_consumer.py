@@ -1,0 +1,241 @@
+"""Search requests from Kafka, answered in micro-batches. Its own process; the only user of a Kafka client in `workers`."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Event
+from typing import Any
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
+
+from kith import metrics
+from kith.errors import Unavailable
+from schemas import headers
+from schemas.codec import Codec, DecodeError
+from schemas.records import ReplyStatus, SearchReply, SearchRequest
+from schemas.registry import UnknownSchema
+from schemas.topics import Topics
+from workers.search import Searcher
+
+log = structlog.get_logger(__name__)
+
+_FIRST_WAIT_S = 0.2
+_CONNECT_S = 10.0
+_FLUSH_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyAddress:
+    """Where a reply goes, as the request's headers say."""
+
+    topic: str
+    partition: int | None
+    correlation_id: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    address: ReplyAddress
+    request: SearchRequest | None
+    reply: SearchReply | None
+
+
+class QueryConsumer:
+    """Takes requests, answers each on the topic that it names, then lets the group's offset pass it.
+
+    Requests are read from where the group stopped: one that waited out its deadline is answered as expired, unseen by
+    the model. A crash between reply and offset repeats replies, which clients tell by their correlation id.
+
+    Args:
+        config: librdkafka configuration to reach the cluster.
+        reply_topics: regular expression that a reply topic must match in full; a request must not make this process
+            write just anywhere.
+        default_timeout_s: deadline of a request that has none, seconds from its record's timestamp.
+    """
+
+    def __init__(
+        self,
+        config: dict[str, Any],
+        codec: Codec,
+        topics: Topics,
+        searcher: Searcher,
+        *,
+        group: str,
+        reply_topics: str,
+        max_batch: int,
+        default_timeout_s: float,
+    ) -> None:
+        self._codec = codec
+        self._topics = topics
+        self._searcher = searcher
+        self._reply_topics = re.compile(reply_topics)
+        self._max_batch = max_batch
+        self._default_timeout_ms = int(default_timeout_s * 1000)
+        self._bootstrap = config["bootstrap.servers"]
+        self._consumer = Consumer(
+            config
+            | {
+                "group.id": group,
+                # Members come and go without stopping the others (KIP-848).
+                "group.protocol": "consumer",
+                "auto.offset.reset": "latest",
+                "enable.auto.offset.store": False,
+                "auto.commit.interval.ms": 1000,
+                "fetch.wait.max.ms": 100,
+                "log_level": 0,
+            }
+        )
+        self._producer = Producer(
+            config | {"acks": 1, "linger.ms": 0, "message.timeout.ms": 10_000, "topic.metadata.propagation.max.ms": 2000, "log_level": 0}
+        )
+        self._stop = Event()
+        self._assigned = False
+        self._moved_at = time.monotonic()
+        self._reason: str | None = "not yet a member of the consumer group"
+
+    def run(self) -> None:
+        """Answer until `stop`; then finish the batch in hand, flush its replies and leave the group.
+
+        Raises:
+            Unavailable: Kafka does not answer at the start.
+        """
+        self._require_kafka()
+        self._consumer.subscribe([self._topics.requests.name], on_assign=self._on_assign)
+        try:
+            while not self._stop.is_set():
+                self._moved_at = time.monotonic()
+                messages = self._next_batch()
+                if messages:
+                    self._handle(messages)
+        finally:
+            self._producer.flush(_FLUSH_S)
+            self._consumer.close()
+
+    def stop(self) -> None:
+        """Let `run` return after the batch in hand; may be called from a signal handler."""
+        self._stop.set()
+
+    @property
+    def reason(self) -> str | None:
+        """Why requests are not answered now; None when they are."""
+        return self._reason
+
+    def idle_s(self) -> float:
+        """Seconds since the loop last turned."""
+        return time.monotonic() - self._moved_at
+
+    def _require_kafka(self) -> None:
+        try:
+            held = self._consumer.list_topics(timeout=_CONNECT_S).topics
+        except KafkaException as error:
+            raise Unavailable(
+                f"Kafka at {self._bootstrap} does not answer ({error.args[0].str()}).",
+                "Check KITH_KAFKA_BOOTSTRAP and that the brokers are up.",
+            ) from error
+        if self._topics.requests.name not in held:
+            raise Unavailable(f"The topic {self._topics.requests.name} does not exist.", "Run `kith topics apply`.")
+
+    def _on_assign(self, _consumer: Consumer, _partitions: Sequence[Any]) -> None:
+        self._reason = None
+
+    def _next_batch(self) -> list[Message]:
+        first = self._consumer.poll(_FIRST_WAIT_S)
+        if first is None:
+            return []
+        # What else is here already comes along; waiting for more would cost the first one time.
+        rest = self._consumer.consume(self._max_batch - 1, timeout=0) if self._max_batch > 1 else []
+        return [message for message in [first, *rest] if self._is_record(message)]
+
+    def _is_record(self, message: Message) -> bool:
+        error: KafkaError | None = message.error()
+        if error is None:
+            return True
+        log.warning("kafka", reason=error.str())
+        return False
+
+    def _handle(self, messages: Sequence[Message]) -> None:
+        asked = [one for message in messages if (one := self._read(message)) is not None]
+        metrics.SEARCH_BATCH.observe(len(messages))
+        open_requests = [one for one in asked if one.request is not None]
+        replies = self._searcher.answer([one.request for one in open_requests if one.request], int(time.time() * 1000))
+        for one, reply in zip(open_requests, replies, strict=True):
+            self._send(one.address, reply)
+        for one in asked:
+            if one.reply is not None:
+                metrics.SEARCH_REQUESTS.labels(status=one.reply.status.value).inc()
+                self._send(one.address, one.reply)
+        away = [reply.error for reply in replies if reply.status is ReplyStatus.UNAVAILABLE]
+        self._reason = away[0] if away else None
+        if self._producer.flush(_FLUSH_S):
+            metrics.SEARCH_DROPPED.labels(reason="not_acknowledged").inc()
+        for message in messages:
+            self._consumer.store_offsets(message)
+
+    def _read(self, message: Message) -> _Asked | None:
+        address = self._address(message)
+        if address is None:
+            return None
+        try:
+            request = self._codec.decode(message.value() or b"", SearchRequest)
+        except (DecodeError, UnknownSchema) as error:
+            return _Asked(address, None, SearchReply(ReplyStatus.BAD_REQUEST, str(error)))
+        except Unavailable as error:
+            return _Asked(address, None, SearchReply(ReplyStatus.UNAVAILABLE, str(error)))
+        return _Asked(address, self._with_deadline(request, message), None)
+
+    def _address(self, message: Message) -> ReplyAddress | None:
+        given = message.headers()
+        topic = (headers.header(given, headers.REPLY_TOPIC) or b"").decode(errors="replace")
+        if not topic:
+            self._drop("no_reply_topic", message)
+            return None
+        if not self._reply_topics.fullmatch(topic):
+            self._drop("reply_topic_not_allowed", message)
+            return None
+        partition = headers.header(given, headers.REPLY_PARTITION)
+        return ReplyAddress(
+            topic,
+            None if partition is None else headers.unpack_partition(partition),
+            headers.header(given, headers.CORRELATION_ID),
+        )
+
+    def _with_deadline(self, request: SearchRequest, message: Message) -> SearchRequest:
+        if request.deadline_at is not None:
+            return request
+        _kind, written_at = message.timestamp()
+        return SearchRequest(
+            request.query,
+            request.limit,
+            request.filters,
+            request.with_matched_text,
+            written_at + self._default_timeout_ms,
+            request.requester,
+        )
+
+    def _send(self, address: ReplyAddress, reply: SearchReply) -> None:
+        carried: headers.Headers = []
+        if address.correlation_id is not None:
+            carried.append((headers.CORRELATION_ID, address.correlation_id))
+        if reply.status is not ReplyStatus.OK:
+            carried.append((headers.ERROR, reply.status.value.encode()))
+        value = self._codec.encode(self._topics.replies.subject, reply)
+        where = {} if address.partition is None else {"partition": address.partition}
+        try:
+            self._producer.produce(address.topic, value, headers=carried, on_delivery=self._delivered, **where)
+        except (BufferError, KafkaException) as error:
+            metrics.SEARCH_DROPPED.labels(reason="queue_full").inc()
+            log.warning("reply dropped", topic=address.topic, reason=str(error))
+        self._producer.poll(0)
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            metrics.SEARCH_DROPPED.labels(reason="refused").inc()
+            log.warning("reply dropped", topic=message.topic(), reason=error.str())
+
+    def _drop(self, reason: str, message: Message) -> None:
+        metrics.SEARCH_DROPPED.labels(reason=reason).inc()
+        log.warning("request dropped", reason=reason, partition=message.partition(), offset=message.offset())

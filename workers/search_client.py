@@ -1,0 +1,93 @@
+"""A client of the query consumer: asks over the bus and waits for the reply that carries its correlation id."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+
+from kith.deadline import Deadline
+from kith.errors import Unavailable
+from schemas import headers
+from schemas.codec import Codec
+from schemas.records import SearchReply, SearchRequest
+from schemas.topics import Topics
+
+_CONNECT_S = 10.0
+
+
+class SearchClient:
+    """Asks one question at a time. It reads one partition of the reply topic, from its end, outside of any group.
+
+    Raises:
+        Unavailable: Kafka or its reply topic is not there.
+    """
+
+    def __init__(self, config: dict[str, Any], codec: Codec, topics: Topics) -> None:
+        self._codec = codec
+        self._requests = topics.requests
+        self._replies = topics.replies
+        self._bootstrap = config["bootstrap.servers"]
+        quiet = config | {"log_level": 0}
+        self._producer = Producer(quiet | {"linger.ms": 0, "message.timeout.ms": 10_000})
+        self._consumer = Consumer(
+            quiet | {"group.id": "unused", "enable.auto.commit": False, "fetch.wait.max.ms": 100, "auto.offset.reset": "latest"}
+        )
+        self._partition = self._listen()
+
+    def ask(self, request: SearchRequest, timeout_s: float) -> SearchReply:
+        """The reply to a request.
+
+        Raises:
+            Unavailable: none came in time.
+        """
+        deadline = Deadline.after(timeout_s)
+        correlation_id = uuid.uuid4().bytes
+        self._producer.produce(
+            self._requests.name,
+            self._codec.encode(self._requests.subject, request),
+            headers=[
+                (headers.REPLY_TOPIC, self._replies.name.encode()),
+                (headers.REPLY_PARTITION, headers.pack_partition(self._partition)),
+                (headers.CORRELATION_ID, correlation_id),
+            ],
+        )
+        self._producer.poll(0)
+        while not deadline.expired():
+            message = self._consumer.poll(min(0.2, deadline.remaining()))
+            if message is not None and _answers(message, correlation_id):
+                return self._codec.decode(message.value() or b"", SearchReply)
+            self._producer.poll(0)
+        raise Unavailable(
+            f"No reply within {timeout_s:g} s on {self._replies.name} at {self._bootstrap}.",
+            "Is the query consumer running? `kith status` tells; `kith serve` runs one.",
+        )
+
+    def close(self) -> None:
+        """Drop the connections."""
+        self._consumer.close()
+        self._producer.flush(1.0)
+
+    def _listen(self) -> int:
+        try:
+            topic = self._consumer.list_topics(self._replies.name, timeout=_CONNECT_S).topics[self._replies.name]
+            if topic.error is not None or not topic.partitions:
+                raise Unavailable(f"The topic {self._replies.name} does not exist.", "Run `kith topics apply`.")
+            partition = random.choice(sorted(topic.partitions))
+            # The end is asked for now: a reply that comes before the first poll must not be missed.
+            _low, end = self._consumer.get_watermark_offsets(
+                TopicPartition(self._replies.name, partition), timeout=_CONNECT_S
+            )
+        except KafkaException as error:
+            raise Unavailable(
+                f"Kafka at {self._bootstrap} does not answer ({error.args[0].str()}).",
+                "Check KITH_KAFKA_BOOTSTRAP and that the brokers are up.",
+            ) from error
+        self._consumer.assign([TopicPartition(self._replies.name, partition, end)])
+        return int(partition)
+
+
+def _answers(message: Message, correlation_id: bytes) -> bool:
+    return message.error() is None and headers.header(message.headers(), headers.CORRELATION_ID) == correlation_id
