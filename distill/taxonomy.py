@@ -17,7 +17,14 @@ LANGUAGES = ("en", "de", "es", "fr", "it", "pt", "nl", "pl")
 STUDIES = ("university", "vocational", "academy")
 
 # How many of each an occupation has; outside of these its profiles are too alike or too long.
-_BOUNDS = {"skills": (8, 15), "tools": (2, 8), "tasks": (4, 8), "specialities": (2, 4), "employers": (1, 6), "lay": (2, 4)}
+_BOUNDS = {
+    "skills": (8, 15),
+    "tools": (2, 8),
+    "tasks": (4, 8),
+    "specialities": (2, 4),
+    "employers": (1, 6),
+    "lay": (2, 4),
+}
 _OCCUPATION_KEYS = {"id", "title", "also", "field", "ladder", "steps", "study", "qualifications", "local", *_BOUNDS}
 
 
@@ -104,7 +111,13 @@ class DemoQuestion:
 
 @dataclass(frozen=True, slots=True)
 class Taxonomy:
-    """All that is authored. `employers`: kind, then language, then name patterns; `phrases`: see common/phrases.toml."""
+    """All that is authored.
+
+    Attributes:
+        employers: kind, then language, then name patterns.
+        schools: language, then level of study, then name patterns; `degrees` alike.
+        phrases: as in common/phrases.toml.
+    """
 
     occupations: tuple[Occupation, ...]
     places: tuple[Place, ...]
@@ -146,13 +159,13 @@ class _Table:
             raise self.error(key, "a text is missing")
         return value
 
-    def texts(self, key: str, least: int = 1, most: int = 1000) -> tuple[str, ...]:
+    def texts(self, key: str, least: int = 1, most: int = 1000, *, repeats: bool = False) -> tuple[str, ...]:
         value = self.data.get(key)
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise self.error(key, "a list of texts is missing")
         if not least <= len(value) <= most:
             raise self.error(key, f"{len(value)} texts; it takes {least} to {most}")
-        if len(set(value)) != len(value) and key != "origins":
+        if len(set(value)) != len(value) and not repeats:
             raise self.error(key, "a text occurs twice")
         return tuple(value)
 
@@ -166,7 +179,8 @@ class _Table:
         value = self.data.get(key)
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
             raise self.error(key, "an array of tables is missing")
-        return tuple(_Table(self.file, f"{key}[{i}] {item.get('id', '')}".strip(), item) for i, item in enumerate(value))
+        paths = (f"{key}[{i}] {item.get('id', '')}".strip() for i, item in enumerate(value))
+        return tuple(_Table(self.file, path, item) for path, item in zip(paths, value, strict=True))
 
 
 @cache
@@ -220,7 +234,7 @@ def _read(path: Path) -> _Table:
 
 
 def _occupations(folder: Path, ladders: _Table, kinds: frozenset[str]) -> tuple[Occupation, ...]:
-    found = []
+    found: list[Occupation] = []
     for path in sorted(folder.glob("*.toml")):
         file = _read(path)
         industry = file.text("industry")
@@ -281,9 +295,9 @@ def _local(table: _Table) -> dict[str, LocalText]:
 
 def _places(file: _Table) -> tuple[Place, ...]:
     return tuple(
-        Place(city, table.text("country"), table.text("shown"), table.text("language"), table.texts("origins"))
-        for table in file.tables("place")
-        for city in table.texts("cities")
+        Place(city, t.text("country"), t.text("shown"), t.text("language"), t.texts("origins", repeats=True))
+        for t in file.tables("place")
+        for city in t.texts("cities")
     )
 
 
@@ -311,7 +325,8 @@ def _check_whole(taxonomy: Taxonomy) -> None:
         raise TaxonomyError(f"industries: id: {min(twice)} occurs twice.", "Give each occupation an id of its own.")
     for place in taxonomy.places:
         if unknown := set(place.origins) - set(taxonomy.names):
-            raise TaxonomyError(f"places.toml: {place.city}: origins: unknown origin {min(unknown)}.", "See names.toml.")
+            message = f"places.toml: {place.city}: origins: unknown origin {min(unknown)}."
+            raise TaxonomyError(message, "Take the origins from names.toml.")
         if place.language not in LANGUAGES:
             raise TaxonomyError(f"places.toml: {place.city}: language: unknown {place.language}.")
     for language in LANGUAGES:

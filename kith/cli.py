@@ -7,7 +7,8 @@ import sys
 import typer
 
 from kith import __version__
-from kith.commands import demo, distill, index, local, produce, schemas, search, serve, show_settings, topics
+from kith.commands import distill, index, local, produce, schemas, search, serve, show_settings, topics
+from kith.commands.demo.command import demo
 from kith.errors import InputError, KithError, PartFailed, Unavailable
 
 EXIT_USAGE = 2
@@ -25,7 +26,7 @@ app = typer.Typer(
 app.command()(local.up)
 app.command()(local.down)
 app.command()(local.status)
-app.command()(demo.demo)
+app.command()(demo)
 app.command()(produce.produce)
 app.command()(search.search)
 app.command()(index.index)

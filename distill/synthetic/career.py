@@ -22,7 +22,15 @@ _YEARS = {
     "director": (15, 32),
     "executive": (18, 36),
 }
-_POSITIONS = {"intern": (2, 2), "junior": (2, 3), "mid": (2, 4), "senior": (2, 5), "lead": (3, 5), "director": (3, 5), "executive": (4, 5)}
+_POSITIONS = {
+    "intern": (2, 2),
+    "junior": (2, 3),
+    "mid": (2, 4),
+    "senior": (2, 5),
+    "lead": (3, 5),
+    "director": (3, 5),
+    "executive": (4, 5),
+}
 _MOVED_TOWN = 0.3
 _LOCAL_EMPLOYER = 0.7
 _OTHER_TITLE = 0.3
@@ -79,7 +87,7 @@ def draw_positions(draw: Draw, person: Person, most: int) -> list[Position]:
     count = min(draw.between(least, upper), max(most, 2))
     levels = _levels_back(draw, person, count)
     starts = _starts_back(draw, person.years, count)
-    positions = []
+    positions: list[Position] = []
     end: str | None = None
     for level, start in zip(levels, starts, strict=True):
         place = _place_of(draw, person, newest=not positions)

@@ -28,7 +28,10 @@ class SyntheticChange:
 
 
 def synthetic_changes(profiles: Sequence[SyntheticProfile], count: int, seed: int) -> Iterator[SyntheticChange]:
-    """So many changes, each built on the ones before it: nothing deleted changes again. New ids are `newcomer-<seed>-<n>`."""
+    """So many changes, each built on the ones before it: nothing deleted changes again.
+
+    New ids are `newcomer-<seed>-<n>`.
+    """
     taxonomy = load_taxonomy()
     draw = Draw(f"changes:{seed}")
     live = list(profiles)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from distill.synthetic.career import NOW, Person, draw_company
 from distill.synthetic.draws import Draw
@@ -13,8 +14,8 @@ from schemas.records import Profile
 
 LONG_SUMMARY_WORDS = 2000
 
-_OPTIONAL = ("headline", "summary", "location", "country", "industry", "seniority", "skills", "languages", "positions", "education")
-_EMPTY: dict[str, list[str] | None] = {"skills": [], "languages": [], "positions": [], "education": []}
+_TEXTS = ("headline", "summary", "location", "country", "industry", "seniority")
+_LISTS = ("skills", "languages", "positions", "education")
 _COMBINING = ("\u0301", "\u0308", "\u0327", "\u0303")
 _INVISIBLE = ("\u200b", "\u200d", "\ufeff", "\u2060")
 _FULLWIDTH_OFFSET = 0xFEE0
@@ -28,8 +29,9 @@ def soil(draw: Draw, person: Person, profile: Profile, kind: str) -> Profile:
 
 
 def _missing(draw: Draw, _person: Person, profile: Profile) -> Profile:
-    gone = draw.sample(_OPTIONAL, draw.between(3, 8))
-    return replace(profile, **{key: _EMPTY.get(key) for key in gone})
+    empty: dict[str, Any] = {**dict.fromkeys(_TEXTS), **{key: [] for key in _LISTS}}
+    gone = draw.sample(tuple(empty), draw.between(3, 8))
+    return replace(profile, **{key: empty[key] for key in gone})
 
 
 def _accents(draw: Draw, _person: Person, profile: Profile) -> Profile:

@@ -13,15 +13,17 @@ _SERIES_TERMS = 24
 
 
 class Draw:
-    """One stream of choices. Only `Random.random` is used, whose sequence for a seed is promised to stay, and plain arithmetic,
-    because the choices built on it and the C library's `exp` may change between versions and machines.
+    """One stream of choices.
+
+    Only `Random.random` is used, whose sequence for a seed is promised to stay, and plain arithmetic: other draws of Python
+    and the C library's `exp` may differ between versions and machines.
 
     Args:
         seed: any text; the same text gives the same stream.
     """
 
     def __init__(self, seed: str) -> None:
-        self._random = random.Random(seed).random  # noqa: S311  no secret is drawn from it
+        self._random = random.Random(seed).random
 
     def below(self, bound: int) -> int:
         """A whole number from 0 to bound - 1."""

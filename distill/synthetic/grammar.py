@@ -6,7 +6,12 @@ import re
 
 _VOWELS = frozenset("aeiou")
 _SOUNDED_WITH_VOWEL = frozenset("AEFHILMNORSX")
-_DOUBLING = frozenset({"commit", "refer", "transfer", "submit", "occur", "begin", "equip", "control", "permit", "regret", "plot"})
+_DOUBLING = frozenset(
+    """
+    begin commit control counsel debug dial enrol equip masterplan model occur patrol permit program refer regret remodel
+    reset submit transfer trial
+    """.split()  # noqa: SIM905  shorter than a list of strings
+)
 _CONSONANT_Y = frozenset({"uni", "use", "eur", "one", "uti"})
 _INITIALISM = re.compile(r"^(?:[A-Z]{2,}|[A-Z][a-z]?[A-Z])")
 _IRREGULAR = {"have": "has", "do": "does", "go": "goes", "be": "is"}

@@ -47,8 +47,8 @@ class SyntheticProfile:
 def synthetic_profiles(count: int, seed: int) -> Iterator[SyntheticProfile]:
     """The first `count` profiles of a seed, ids `person-0000000` and on.
 
-    Text lengths as rendered are lognormal, median about 110 word pieces, sigma about 0.4; a fifth is in another language than
-    English; three in a hundred are dirty, and valid nevertheless.
+    Text lengths as rendered are about lognormal, median 110 word pieces, sigma 0.4; a fifth is in another language
+    than English; three in a hundred are dirty, and valid nevertheless.
     """
     taxonomy = load_taxonomy()
     for index in range(count):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from distill.synthetic.career import Person
 from distill.synthetic.draws import Draw, cycle
@@ -12,11 +12,16 @@ from schemas.records import Position
 
 STYLES = {"first": 0.34, "third": 0.26, "telegraphic": 0.2, "enthusiastic": 0.1, "hobbies": 0.1}
 
-# Characters per word piece of the encoder's English vocabulary, measured on these profiles; it knows other languages badly.
+# Characters per word piece of the encoder's English vocabulary, measured on these profiles.
 _CHARS_PER_TOKEN = {"en": 4.6, "de": 3.15, "es": 3.45, "fr": 3.45, "it": 3.25, "pt": 3.25, "nl": 3.3, "pl": 2.85}
 _HOBBY_IN_OTHER_STYLES = 0.12
+_MAX_PHRASES = 4  # each of the three comes once, one of them twice
+_MIN_TOKENS_FOR_HOBBY = 40
 _NEEDS_TASK = re.compile(r"\{(?:[Dd]oing2?|[Tt]ask|[Dd]oes)\}")
 _NEEDS_PHRASE = re.compile(r"\{phrase2?\}")
+
+
+_FORMS: dict[str, Callable[[str], str]] = {"task": str, "does": third_person, "doing": gerund}
 
 
 def estimated_tokens(text: str, language: str) -> float:
@@ -24,15 +29,11 @@ def estimated_tokens(text: str, language: str) -> float:
     return len(text) / _CHARS_PER_TOKEN[language]
 
 
-def hobby_text(draw: Draw, person: Person, style: str, slots: Mapping[str, str]) -> str:
-    """One sentence about what the person does for pleasure."""
-    phrases = person.taxonomy.phrases[person.language]
-    return draw.pick((phrases[style] if person.language == "en" else phrases)["hobby"]).format_map(slots)
-
-
 class Slots(Mapping[str, str]):
-    """What goes into the braces of a phrase. A capital first letter of a slot's name capitalises its text; tasks, phrases, tools,
-    skills and specialities are dealt from shuffled decks, so that a sentence brings something new while there is any.
+    """What goes into the braces of a phrase.
+
+    A capital first letter of a slot's name capitalises its text. Tasks, phrases, tools, skills and specialities are
+    dealt from shuffled decks, so that a sentence brings something new while there is any.
 
     Args:
         first: given name; shown as `{first}`.
@@ -56,9 +57,9 @@ class Slots(Mapping[str, str]):
             "first": first,
             "she": "she" if she else "he",
             "her": "her" if she else "his",
+            "qualification": draw.pick(occupation.qualifications),
             "hashtag": occupation.field.replace(" ", ""),
         }
-        self._qualification = draw.pick(occupation.qualifications)
         self._tasks = draw.shuffled(occupation.tasks)
         self._phrases = draw.shuffled(local.phrases) if local else []
         self._specialities = cycle(draw.shuffled(occupation.specialities))
@@ -85,16 +86,15 @@ class Slots(Mapping[str, str]):
     def _deal(self, kind: str) -> str:
         if kind in ("task", "does", "doing"):
             task = self._tasks.pop()
-            return {"task": str, "does": third_person, "doing": gerund}[kind](task)
-        if kind.endswith("qualification"):
-            return with_article(self._qualification) if kind.startswith("a_") else self._qualification
+            return _FORMS[kind](task)
         decks = {"speciality": self._specialities, "skill": self._skills, "tool": self._tools, "phrase": self._dealt}
         return next(decks[kind])
 
 
 def draw_headline(draw: Draw, person: Person, slots: Slots) -> str:
     """The line under the name."""
-    return capital(draw.pick(person.taxonomy.phrases[person.language]["headline"]).format_map(slots))
+    pattern: str = draw.pick(person.taxonomy.phrases[person.language]["headline"])
+    return capital(pattern.format_map(slots))
 
 
 def draw_skills(draw: Draw, person: Person, count: int) -> list[str]:
@@ -113,7 +113,7 @@ def write_summary(draw: Draw, person: Person, slots: Slots, style: str, tokens: 
     phrases = person.taxonomy.phrases[person.language]
     phrases = phrases[voice] if person.language == "en" else phrases
     hobby = style == "hobbies" or draw.chance(_HOBBY_IN_OTHER_STYLES)
-    ending = [hobby_text(draw, person, voice, slots)] if hobby and tokens > 40 else []  # noqa: PLR2004  no room below
+    ending = [draw.pick(phrases["hobby"]).format_map(slots)] if hobby and tokens > _MIN_TOKENS_FOR_HOBBY else []
     left = tokens - sum(estimated_tokens(text, person.language) for text in ending)
     sentences: list[str] = []
     for sentence in _sentences(draw, phrases, slots):
@@ -135,8 +135,10 @@ def _sentences(draw: Draw, phrases: Mapping[str, list[str]], slots: Slots) -> It
     for pattern in draw.shuffled(phrases["middle"]):
         if len(_NEEDS_TASK.findall(pattern)) > slots.tasks_left:
             continue
-        if (needed := len(_NEEDS_PHRASE.findall(pattern))) and (told := told + needed) > 4:  # noqa: PLR2004  one phrase may come twice
+        needed = len(_NEEDS_PHRASE.findall(pattern))
+        if needed and told + needed > _MAX_PHRASES:
             continue
+        told += needed
         yield capital(pattern.format_map(slots))
     if closing:
         yield closing.format_map(slots)
