@@ -1,7 +1,7 @@
 """The ONNX graph of a BERT-type sentence encoder, built node by node from its weights; no torch.
 
-Pooling and normalisation are inside the graph. The nodes are ONNX Runtime's fused ones, so that the quantizer finds whole
-attention blocks (docs/decisions/0005-onnx-graph-built-directly.md).
+Pooling and normalisation are inside the graph. The nodes are ONNX Runtime's fused ones, so that the quantizer finds
+whole attention blocks (docs/decisions/0005-onnx-graph-built-directly.md).
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def load_encoder(folder: Path) -> tuple[EncoderConfig, dict[str, Array]]:
         weights = load_file(folder / _WEIGHTS)
     except (OSError, ValueError, SafetensorError) as error:
         raise InputError(
-            f"{folder} is not a readable encoder: {error}.", f"It must hold config.json and {_WEIGHTS} of a BERT encoder."
+            f"{folder} is not a readable encoder: {error}.",
+            f"It must hold config.json and {_WEIGHTS} of a BERT encoder.",
         ) from error
     if config.get("model_type") != "bert" or config.get("hidden_act") != "gelu":
         raise InputError(
@@ -71,8 +72,8 @@ def load_encoder(folder: Path) -> tuple[EncoderConfig, dict[str, Array]]:
 def build_graph(config: EncoderConfig, weights: dict[str, Array]) -> onnx.ModelProto:
     """The float32 graph.
 
-    Inputs: `input_ids`, `attention_mask`: int64 (batch, sequence). Output: `embedding`, float32 (batch, hidden), the mean
-    of the token states that the mask marks, of unit L2 length.
+    Inputs: `input_ids`, `attention_mask`: int64 (batch, sequence). Output: `embedding`, float32 (batch, hidden), the
+    mean of the token states that the mask marks, of unit L2 length.
 
     Raises:
         InputError: a weight that the configuration asks for is missing.
@@ -80,7 +81,9 @@ def build_graph(config: EncoderConfig, weights: dict[str, Array]) -> onnx.ModelP
     try:
         return _Builder(config, weights).model()
     except KeyError as error:
-        raise InputError(f"The encoder has no weight {error}.", "Is it a BERT encoder with as many layers as it says?") from error
+        raise InputError(
+            f"The encoder has no weight {error}.", "Is it a BERT encoder with as many layers as it says?"
+        ) from error
 
 
 class _Builder:
@@ -145,7 +148,12 @@ class _Builder:
         parts = ("query", "key", "value")
         weight = np.concatenate([self._weights[f"{prefix}.{part}.weight"].T for part in parts], axis=1)
         bias = np.concatenate([self._weights[f"{prefix}.{part}.bias"] for part in parts])
-        inputs = [state, self._constant(f"{prefix}.qkv.weight", weight), self._constant(f"{prefix}.qkv.bias", bias), mask]
+        inputs = [
+            state,
+            self._constant(f"{prefix}.qkv.weight", weight),
+            self._constant(f"{prefix}.qkv.bias", bias),
+            mask,
+        ]
         return self._node("Attention", inputs, prefix, domain=_MICROSOFT, num_heads=self._config.heads)
 
     def _add_and_norm(self, branch: str, state: str, prefix: str) -> str:

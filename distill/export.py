@@ -102,7 +102,7 @@ def pretrained_folder() -> Path:
 def _write_tokenizer(folder: Path, target: Path) -> None:
     try:
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-    except Exception as error:  # noqa: BLE001 - the library raises bare Exception, whatever is wrong with the file
+    except Exception as error:
         raise InputError(f"{folder / TOKENIZER} is not a tokenizer: {error}.") from error
     # How long and how wide is decided where it is used.
     tokenizer.no_padding()

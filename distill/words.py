@@ -10,19 +10,19 @@ _WORD = re.compile(r"[^\W\d_]+")
 _MIN_WORD_CHARS = 3
 _MIN_PREFIX_CHARS = 4
 _MAX_ENDING_CHARS = 3
-_MIN_STEM_CHARS = 3
+_MIN_STEM_CHARS = 3  # strict on purpose: care and car are taken for one word rather than dive and diving for two
 _ENDINGS = ("ations", "ation", "ments", "ment", "ings", "ing", "ers", "ies", "ed", "er", "es", "ly", "s", "e", "y")
 
 # Function words, and the words with which anybody asks for anybody; they say nothing about the work that is sought.
 STOP_WORDS = frozenset(
     """
     a about after against all always am an and another any anybody anyone are around as at away back be because
-    been before behind being between both but by came can cannot come comes could did do does doing done down
-    each either else every everybody everyone everything find for from get gets getting give gives go goes going
-    gone good had has have having he help helps her here him his how i if in inside into is isn it its itself
-    just keep keeps knew know knows last let lets like look looking make makes making many may me might more
-    most much must my myself near need needs never new nice no nobody not nothing now of off on once one only or
-    other our out over own people per person properly put puts really right same seem she should so some
+    been before behind being between both but by came can cannot come comes could did do does doing done during
+    down each either else every everybody everyone everything find for from get gets getting give gives go goes
+    going gone good had has have having he help helps her here him his how i if in inside into is isn it its
+    itself just keep keeps knew know knows last let lets like look looking make makes making many may me might
+    more most much must my myself near need needs never new nice no nobody not nothing now of off on once one
+    only or other our out over own people per person properly put puts really right same seem she should so some
     somebody someone something still such sure take takes tell tells than that the their them then there these
     they thing things this those through to together too under until up us use used very want wants was way we
     well were what when where which while who whom whose why will with without won would you your

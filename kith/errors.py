@@ -1,12 +1,12 @@
 """Failures that a person or a caller is told about in one sentence.
 
-    KithError
-    ├── SettingsError      a setting is missing or wrong: start-up stops
-    ├── InputError         something handed in cannot be used as it is
-    ├── ReleaseError       a model release is missing, incomplete or altered
-    ├── MissingTool        a program this machine needs is not installed
-    ├── PartFailed         a part (broker, registry, Milvus) did not start or ended
-    └── Unavailable        not now: nothing may be assumed done, try again later
+KithError
+├── SettingsError      a setting is missing or wrong: start-up stops
+├── InputError         something handed in cannot be used as it is
+├── ReleaseError       a model release is missing, incomplete or altered
+├── MissingTool        a program this machine needs is not installed
+├── PartFailed         a part (broker, registry, Milvus) did not start or ended
+└── Unavailable        not now: nothing may be assumed done, try again later
 """
 
 from __future__ import annotations

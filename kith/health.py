@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from socketserver import ThreadingMixIn
 from threading import Thread
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import make_wsgi_app
@@ -52,7 +52,7 @@ class HealthServer:
         """Where it listens."""
         return int(self._server.server_port)
 
-    def __enter__(self) -> HealthServer:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -66,7 +66,8 @@ class HealthServer:
     def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if path == "/metrics":
-            return self._metrics(environ, start_response)
+            served: Iterable[bytes] = self._metrics(environ, start_response)
+            return served
         if path == "/healthz":
             return _reply(start_response, ok=self._alive(), body={"alive": self._alive()})
         if path == "/readyz":

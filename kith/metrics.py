@@ -22,7 +22,9 @@ UNAVAILABLE = Counter("kith_unavailable_total", "Attempts that met a part that w
 # Query consumer.
 SEARCH_REQUESTS = Counter("kith_search_requests_total", "Search requests by the status of their reply.", ["status"])
 SEARCH_BATCH = Histogram("kith_search_batch_requests", "Requests in a micro-batch.", buckets=_RECORDS)
-SEARCH_EMBED_SECONDS = Histogram("kith_search_embed_seconds", "Time to embed a micro-batch's queries.", buckets=_SECONDS)
+SEARCH_EMBED_SECONDS = Histogram(
+    "kith_search_embed_seconds", "Time to embed a micro-batch's queries.", buckets=_SECONDS
+)
 SEARCH_INDEX_SECONDS = Histogram("kith_search_index_seconds", "Time of one call to the index.", buckets=_SECONDS)
 SEARCH_DROPPED = Counter(
     "kith_search_replies_dropped_total", "Requests that could not be answered, by the reason.", ["reason"]

@@ -74,7 +74,8 @@ class Settings(BaseSettings):
     partitions: int = Field(4, ge=1, le=1024, description="Partitions of the topics that kith creates")
     replication_factor: int = Field(1, ge=1, le=7, description="Replicas of the topics that kith creates")
     reply_topics_allowed: str = Field(
-        r"search\.replies(\..+)?", description="Regular expression that a reply topic must match in full, after topic_prefix"
+        r"search\.replies(\..+)?",
+        description="Regular expression that a reply topic must match in full, after topic_prefix",
     )
 
     # Model.
@@ -86,7 +87,9 @@ class Settings(BaseSettings):
     # Indexer.
     max_record_bytes: int = Field(262_144, ge=1024, le=10_000_000, description="Largest encoded change, bytes")
     batch_max_records: int = Field(128, ge=1, le=4096, description="Most changes in one micro-batch")
-    batch_max_tokens: int = Field(16_384, ge=256, le=1_000_000, description="Most (estimated) tokens in one micro-batch")
+    batch_max_tokens: int = Field(
+        16_384, ge=256, le=1_000_000, description="Most (estimated) tokens in one micro-batch"
+    )
     batch_wait_ms: int = Field(50, ge=1, le=1000, description="Longest wait for a micro-batch to fill, milliseconds")
     apply_timeout_s: float = Field(60.0, gt=0, le=600, description="Time for one micro-batch to be applied, seconds")
     retry_max_wait_s: float = Field(15.0, gt=0, le=300, description="Longest pause between attempts, seconds")
@@ -102,7 +105,9 @@ class Settings(BaseSettings):
 
     # Every process.
     health_host: str = Field("127.0.0.1", description="Address of /healthz, /readyz and /metrics")
-    health_port: int = Field(0, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics; 0 takes a free one")
+    health_port: int = Field(
+        0, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics; 0 takes a free one"
+    )
     log_format: Literal["console", "json"] = Field("console", description="Log lines for people or for machines")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
 
@@ -119,17 +124,13 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        cls, settings_cls: type[BaseSettings], init_settings: Any, env_settings: Any, **_unused: Any
     ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, and that over the file; no `.env` and no secrets folder is read."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
     def kafka_client(self, **extra: Any) -> dict[str, Any]:
-        """librdkafka configuration to reach the cluster, with `extra` (dotted names as `a_b` are not translated)."""
+        """Librdkafka configuration to reach the cluster, with `extra` (dotted names as `a_b` are not translated)."""
         config: dict[str, Any] = {
             "bootstrap.servers": self.kafka_bootstrap,
             "security.protocol": self.kafka_security_protocol,
@@ -196,9 +197,7 @@ def _endpoints_of_local_parts(settings: Settings) -> dict[str, str]:
     if not path.is_file():
         return {}
     endpoints = json.loads(path.read_text())
-    return {
-        name: endpoints[name] for name in _ENDPOINT_SETTINGS if endpoints.get(name) and not getattr(settings, name)
-    }
+    return {name: endpoints[name] for name in _ENDPOINT_SETTINGS if endpoints.get(name) and not getattr(settings, name)}
 
 
 def _describe(error: ValidationError) -> str:

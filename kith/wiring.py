@@ -1,4 +1,4 @@
-"""Composition: settings to parts. The only place where classes meet, so that a test builds any part from plain values."""
+"""Composition: settings to parts. The only place where classes meet: a test builds any part from plain values."""
 
 from __future__ import annotations
 

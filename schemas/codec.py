@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
-from typing import Any, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import fastavro
 
@@ -16,7 +16,17 @@ from schemas.registry import Registry
 MAGIC = 0
 HEADER = struct.Struct(">bI")
 
-_RecordT = TypeVar("_RecordT", bound=Record)
+
+class Decodable(Protocol):
+    """A record type that can be built from what Avro reads."""
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> Self:
+        """Build from the mapping of one record."""
+        ...
+
+
+_RecordT = TypeVar("_RecordT", bound=Decodable)
 
 # What fastavro raises on bytes that do not hold what the schema says.
 _UNREADABLE = (
@@ -100,15 +110,15 @@ class Codec:
         stream = io.BytesIO(data)
         stream.seek(HEADER.size)
         try:
-            fields = fastavro.schemaless_reader(stream, writer, parsed(schema_text(kind)))
-            record = kind.from_avro(fields)  # type: ignore[union-attr]
+            fields: Any = fastavro.schemaless_reader(stream, writer, parsed(schema_text(kind)))
+            record = kind.from_avro(fields)
         except _UNREADABLE as error:
             raise DecodeError(
                 f"Not a {full_name(kind)} under schema {found}: {type(error).__name__} near byte {stream.tell()}."
             ) from error
         if stream.tell() != len(data):
             raise DecodeError(f"{len(data) - stream.tell()} bytes are left over after the {full_name(kind)}.")
-        return record  # type: ignore[no-any-return]
+        return record
 
     def _writer_schema(self, found: int, kind: type) -> Any:
         if (found, kind) not in self._checked:

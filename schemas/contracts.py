@@ -34,32 +34,42 @@ FILES: dict[type, str] = {
 }
 
 
-@cache
 def schema_text(kind: type) -> str:
     """The contract of a record type, as it stands in the tree."""
-    return files("schemas").joinpath(f"{FILES[kind]}.avsc").read_text(encoding="utf-8")
+    return _text(FILES[kind])
 
 
-@cache
 def full_name(kind: type) -> str:
     """Namespace and name of a record type's contract."""
-    return str(avro.schema.parse(schema_text(kind)).fullname)  # type: ignore[attr-defined]
+    return _full_name(schema_text(kind))
 
 
 @cache
 def parsed(text: str) -> Any:
-    """A schema made ready for fastavro, with times left as integers (a datetime per field would cost more than the read)."""
+    """A schema made ready for fastavro, with times left as integers: a datetime a field would cost too much."""
     return fastavro.parse_schema(_without_logical_types(json.loads(text)))
 
 
 def incompatibilities(reader: str, writer: str) -> list[str]:
     """Why data written with `writer` cannot be read with `reader`; empty when it can."""
-    result = avro.compatibility.ReaderWriterCompatibilityChecker().get_compatibility(
+    result = avro.compatibility.ReaderWriterCompatibilityChecker().get_compatibility(  # type: ignore[no-untyped-call]
         avro.schema.parse(reader), avro.schema.parse(writer)
     )
     if result.compatibility is avro.compatibility.SchemaCompatibilityType.compatible:
         return []
-    return [f"{where}: {message}" for where, message in zip(sorted(result.locations), sorted(result.messages), strict=False)]
+    return [
+        f"{where}: {message}" for where, message in zip(sorted(result.locations), sorted(result.messages), strict=False)
+    ]
+
+
+@cache
+def _text(name: str) -> str:
+    return files("schemas").joinpath(f"{name}.avsc").read_text(encoding="utf-8")
+
+
+@cache
+def _full_name(text: str) -> str:
+    return str(avro.schema.parse(text).fullname)  # type: ignore[attr-defined]
 
 
 def _without_logical_types(node: Any) -> Any:

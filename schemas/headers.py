@@ -1,9 +1,8 @@
-"""Header names on the bus: request and reply as Spring's ReplyingKafkaTemplate has them, errors as Kafka Connect has them."""
+"""Header names on the bus: request and reply as Spring's ReplyingKafkaTemplate, errors as Kafka Connect has them."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
 
 REPLY_TOPIC = "kafka_replyTopic"
 CORRELATION_ID = "kafka_correlationId"
@@ -21,16 +20,17 @@ DEAD_LETTER_MESSAGE = "__connect.errors.exception.message"
 
 _PARTITION = struct.Struct(">i")
 
-Headers = list[tuple[str, bytes]]
+# As confluent-kafka takes and gives them.
+Headers = list[tuple[str, str | bytes | None]]
 
 
-def header(headers: Iterable[tuple[str, bytes | None]] | None, name: str) -> bytes | None:
+def header(headers: dict[str, str | bytes | None] | Headers | None, name: str) -> bytes | None:
     """The last value of a header, or None; later ones win, as in Kafka's own `lastHeader`."""
-    found = None
-    for key, value in headers or ():
+    found: str | bytes | None = None
+    for key, value in headers.items() if isinstance(headers, dict) else headers or ():
         if key == name:
             found = value
-    return found
+    return found.encode() if isinstance(found, str) else found
 
 
 def pack_partition(partition: int) -> bytes:

@@ -91,7 +91,7 @@ class Registry:
             if error.http_status_code in (_INCOMPATIBLE, _INVALID):
                 raise InputError(
                     f"The registry refuses the schema of {subject}: {error.error_message}",
-                    f"Keep it {COMPATIBILITY} with every earlier version: add fields with defaults, remove none without.",
+                    f"Keep it {COMPATIBILITY} with every earlier version: add fields with defaults only.",
                 ) from error
             raise self._unavailable(error) from error
         except _TRANSPORT_ERRORS as error:

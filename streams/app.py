@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import faust
-from faust.types import EventT, StreamT
+from faust.streams import Stream
+from faust.types import EventT
 
-from streams.index_profiles import ProfileIndexing, stop_on_failure
 from streams.incoming import Incoming
+from streams.index_profiles import ProfileIndexing, stop_on_failure
 
 # Faust's own defaults assume one event at a time; the reasons are in docs/decisions/0004-faust-semantics.md.
 _SESSION_TIMEOUT_S = 10.0
@@ -69,7 +70,8 @@ def build_app(config: StreamConfig, indexing: ProfileIndexing) -> tuple[faust.Ap
     topic = app.topic(config.changes_topic, key_serializer="raw", value_serializer="raw", value_type=bytes)
     pipeline = Pipeline(indexing)
 
-    async def index_profiles(stream: StreamT[bytes]) -> None:
+    # noack_take yields events, not values, whatever its annotation says.
+    async def index_profiles(stream: Any) -> None:
         async for events in stream.noack_take(config.max_records, within=config.wait_ms / 1000):
             await pipeline.accept(events, stream)
 
@@ -90,7 +92,7 @@ class Pipeline:
         """Seconds that the batch in work has taken so far; 0 when idle."""
         return 0.0 if self._busy_since is None else time.monotonic() - self._busy_since
 
-    async def accept(self, events: Sequence[EventT[bytes]], stream: StreamT[bytes]) -> None:
+    async def accept(self, events: Sequence[EventT[bytes]], stream: Stream[bytes]) -> None:
         """Start work on a batch once the one before it is settled; returns while it is in work."""
         if self._working is not None:
             await self._working
@@ -98,7 +100,7 @@ class Pipeline:
         self._working = asyncio.create_task(self._settle(events, stream), name="settle-batch")
         self._working.add_done_callback(stop_on_failure)
 
-    async def _settle(self, events: Sequence[EventT[bytes]], stream: StreamT[bytes]) -> None:
+    async def _settle(self, events: Sequence[EventT[bytes]], stream: Stream[bytes]) -> None:
         waiting = {(e.message.topic, e.message.partition, e.message.offset): e for e in events}
 
         async def acknowledge(records: Sequence[Incoming]) -> None:

@@ -66,4 +66,6 @@ class BackPressure:
         self._reason = f"{part}: {error}"
         metrics.UNAVAILABLE.labels(part=part).inc()
         pause = state.next_action.sleep if state.next_action else 0.0
-        log.warning("unavailable", part=part, reason=str(error), attempt=state.attempt_number, retry_in_s=round(pause, 2))
+        log.warning(
+            "unavailable", part=part, reason=str(error), attempt=state.attempt_number, retry_in_s=round(pause, 2)
+        )

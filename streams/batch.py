@@ -40,7 +40,9 @@ def newest_per_profile(changes: Iterable[Change]) -> tuple[list[Change], list[Ch
     return list(winners.values()), losers
 
 
-def bounded(items: Iterable[_ItemT], tokens: Callable[[_ItemT], int], max_items: int, max_tokens: int) -> Iterator[list[_ItemT]]:
+def bounded(
+    items: Iterable[_ItemT], tokens: Callable[[_ItemT], int], max_items: int, max_tokens: int
+) -> Iterator[list[_ItemT]]:
     """Cut items into runs of at most `max_items` and `max_tokens`; an item above `max_tokens` runs alone."""
     piece: list[_ItemT] = []
     used = 0

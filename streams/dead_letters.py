@@ -9,7 +9,9 @@ from streams.incoming import Incoming
 _MAX_MESSAGE_CHARS = 2000
 
 
-def dead_letter(incoming: Incoming, stage: Stage, error_class: str, message: str, *, first_at: int, now: int) -> DeadLetter:
+def dead_letter(
+    incoming: Incoming, stage: Stage, error_class: str, message: str, *, first_at: int, now: int
+) -> DeadLetter:
     """The dead letter of a record.
 
     Args:

@@ -53,7 +53,9 @@ class Decoder:
         if record.value is None:
             return Change(record, _key(record), None)
         if len(record.value) > self._max_record_bytes:
-            raise InputError(f"{len(record.value)} bytes are more than the {self._max_record_bytes} of max_record_bytes.")
+            raise InputError(
+                f"{len(record.value)} bytes are more than the {self._max_record_bytes} of max_record_bytes."
+            )
         change = self._codec.decode(record.value, ProfileChange)
         validate_change(change)
         if _key(record) != change.profile_id:
@@ -78,6 +80,8 @@ def _key(record: Incoming) -> str:
     try:
         key = record.key.decode()
     except UnicodeDecodeError as error:
-        raise InputError(f"The record's key is not UTF-8 (byte {error.start}).", "Key every change by profile_id.") from error
+        raise InputError(
+            f"The record's key is not UTF-8 (byte {error.start}).", "Key every change by profile_id."
+        ) from error
     validate_profile_id(key)
     return key

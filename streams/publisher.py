@@ -42,7 +42,7 @@ class Publisher:
                 "enable.idempotence": True,
                 "linger.ms": linger_ms,
                 "compression.type": "lz4",
-                # The broker holds the whole batch against the topic's max.message.bytes, and a refused one is not split.
+                # The broker holds a whole batch against the topic's max.message.bytes; a refused one is not split.
                 "batch.size": 65_536,
                 # Failures are reported by us, once, in a sentence.
                 "log_level": 0,

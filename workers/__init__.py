@@ -1,1 +1,1 @@
-"""The work itself: render, embed, write, search. Knows no stream processor; a Kafka client only in the query consumer."""
+"""The work itself: render, embed, write, search. No stream processor; Kafka clients for search requests only."""

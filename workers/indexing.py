@@ -80,7 +80,7 @@ class ModelIndexer:
         metrics.EMBEDDED.inc(len(upserts))
         return done
 
-    def _write(self, rows: Sequence[Row], deadline: Deadline) -> list[None | Rejected]:
+    def _write(self, rows: Sequence[Row], deadline: Deadline) -> list[Rejected | None]:
         def write(piece: Sequence[Row]) -> list[None]:
             self._index.upsert(self._collection, piece, timeout_s=max(0.1, deadline.remaining()))
             return [None] * len(piece)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-import grpc  # type: ignore[import-untyped]  # it ships no types
+import grpc  # it ships no types
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 

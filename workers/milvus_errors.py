@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import grpc  # type: ignore[import-untyped]  # it ships no types
+import grpc  # it ships no types
 from pymilvus.exceptions import MilvusException
 from pymilvus.grpc_gen import common_pb2
 

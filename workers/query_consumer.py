@@ -1,4 +1,4 @@
-"""Search requests from Kafka, answered in micro-batches. Its own process; the only user of a Kafka client in `workers`."""
+"""Search requests from Kafka, answered in micro-batches; a process of its own."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 _FIRST_WAIT_S = 0.2
 _CONNECT_S = 10.0
 _FLUSH_S = 10.0
+_ANY_PARTITION = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,15 @@ class QueryConsumer:
             }
         )
         self._producer = Producer(
-            config | {"acks": 1, "linger.ms": 0, "message.timeout.ms": 10_000, "topic.metadata.propagation.max.ms": 2000, "log_level": 0}
+            config
+            | {
+                "acks": 1,
+                "linger.ms": 0,
+                "message.timeout.ms": 10_000,
+                # A reply topic that does not exist is given up after this time.
+                "topic.metadata.propagation.max.ms": 2000,
+                "log_level": 0,
+            }
         )
         self._stop = Event()
         self._assigned = False
@@ -223,9 +232,11 @@ class QueryConsumer:
         if reply.status is not ReplyStatus.OK:
             carried.append((headers.ERROR, reply.status.value.encode()))
         value = self._codec.encode(self._topics.replies.subject, reply)
-        where = {} if address.partition is None else {"partition": address.partition}
+        partition = _ANY_PARTITION if address.partition is None else address.partition
         try:
-            self._producer.produce(address.topic, value, headers=carried, on_delivery=self._delivered, **where)
+            self._producer.produce(
+                address.topic, value, partition=partition, headers=carried, on_delivery=self._delivered
+            )
         except (BufferError, KafkaException) as error:
             metrics.SEARCH_DROPPED.labels(reason="queue_full").inc()
             log.warning("reply dropped", topic=address.topic, reason=str(error))

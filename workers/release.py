@@ -1,4 +1,4 @@
-"""A model release: its files, its manifest, and the check that they belong together. The manifest is defined here only."""
+"""A model release: its files, its manifest (defined here only), and the check that they belong together."""
 
 from __future__ import annotations
 
@@ -99,7 +99,9 @@ def load_release(folder: Path) -> Release:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        raise ReleaseError(f"{path} is not a manifest: {where}: {first['msg']}.", "Export the release again.") from error
+        raise ReleaseError(
+            f"{path} is not a manifest: {where}: {first['msg']}.", "Export the release again."
+        ) from error
     for name in (MODEL_INT8, TOKENIZER):
         if name not in manifest.files:
             raise ReleaseError(f"{path} does not list {name}.", "Export the release again.")

@@ -1,4 +1,4 @@
-"""Profile to the text that is embedded. Training uses this same function; a change of its output is a new renderer id."""
+"""Profile to the text that is embedded. Training uses this same function; a changed output is a new renderer id."""
 
 from __future__ import annotations
 

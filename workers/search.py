@@ -88,8 +88,8 @@ class Searcher:
         except Unavailable as error:
             return [_unavailable(error)] * len(requests)
         if collection.model != self._model:
-            error = Unavailable(f"The live collection was made with {collection.model}; this process runs {self._model}.")
-            return [_unavailable(error)] * len(requests)
+            other = f"The live collection was made with {collection.model}; this process runs {self._model}."
+            return [SearchReply(ReplyStatus.UNAVAILABLE, other)] * len(requests)
         started = time.perf_counter()
         vectors = self._embedder.embed([request.query for request in requests])
         embed_ms = (time.perf_counter() - started) * 1000

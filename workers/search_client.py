@@ -33,7 +33,13 @@ class SearchClient:
         quiet = config | {"log_level": 0}
         self._producer = Producer(quiet | {"linger.ms": 0, "message.timeout.ms": 10_000})
         self._consumer = Consumer(
-            quiet | {"group.id": "unused", "enable.auto.commit": False, "fetch.wait.max.ms": 100, "auto.offset.reset": "latest"}
+            quiet
+            | {
+                "group.id": "unused",
+                "enable.auto.commit": False,
+                "fetch.wait.max.ms": 100,
+                "auto.offset.reset": "latest",
+            }
         )
         self._partition = self._listen()
 

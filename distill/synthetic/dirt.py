@@ -37,17 +37,18 @@ def _missing(draw: Draw, _person: Person, profile: Profile) -> Profile:
 def _accents(draw: Draw, _person: Person, profile: Profile) -> Profile:
     at = draw.between(1, len(profile.name))
     name = unicodedata.normalize("NFD", profile.name[:at] + draw.pick(_COMBINING) + profile.name[at:])
-    return replace(profile, name=name, summary=unicodedata.normalize("NFD", profile.summary or ""))
+    return replace(
+        profile, name=name, summary=_changed(profile.summary, lambda text: unicodedata.normalize("NFD", text))
+    )
 
 
 def _emoji(draw: Draw, person: Person, profile: Profile) -> Profile:
     marks = person.taxonomy.dirt["emoji"]
-    words = [f"{w} {draw.pick(marks)}" if draw.chance(0.1) else w for w in (profile.summary or "").split()]
     return replace(
         profile,
         name=f"{profile.name} {draw.pick(marks)}",
         headline=f"{draw.pick(marks)} {profile.headline} {draw.pick(marks)}{draw.pick(marks)}",
-        summary=" ".join(words),
+        summary=_changed(profile.summary, lambda text: text.replace(". ", f". {draw.pick(marks)} ")),
     )
 
 
@@ -57,12 +58,14 @@ def _right_to_left(draw: Draw, person: Person, profile: Profile) -> Profile:
 
 
 def _fullwidth(_draw: Draw, _person: Person, profile: Profile) -> Profile:
-    return replace(profile, name=_widened(profile.name), headline=_widened(profile.headline or ""))
+    return replace(profile, name=_widened(profile.name), headline=_changed(profile.headline, _widened))
 
 
 def _zero_width(draw: Draw, _person: Person, profile: Profile) -> Profile:
-    letters = (f"{c}{draw.pick(_INVISIBLE)}" if draw.chance(0.04) else c for c in profile.summary or "")
-    return replace(profile, name=profile.name.replace(" ", " \u200b"), summary="".join(letters))
+    def haunted(text: str) -> str:
+        return "".join(f"{c}{draw.pick(_INVISIBLE)}" if draw.chance(0.04) else c for c in text)
+
+    return replace(profile, name=profile.name.replace(" ", " \u200b"), summary=_changed(profile.summary, haunted))
 
 
 def _very_long(draw: Draw, person: Person, profile: Profile) -> Profile:
@@ -92,8 +95,8 @@ def _all_capitals(_draw: Draw, _person: Person, profile: Profile) -> Profile:
     return replace(
         profile,
         name=profile.name.upper(),
-        headline=(profile.headline or "").upper(),
-        summary=(profile.summary or "").upper(),
+        headline=_changed(profile.headline, str.upper),
+        summary=_changed(profile.summary, str.upper),
         skills=[skill.upper() for skill in profile.skills],
     )
 
@@ -106,6 +109,10 @@ def _html(draw: Draw, person: Person, profile: Profile) -> Profile:
 def _doubled_skills(draw: Draw, _person: Person, profile: Profile) -> Profile:
     skills = [*profile.skills, *profile.skills, *(f" {skill.upper()} " for skill in profile.skills)]
     return replace(profile, skills=draw.shuffled(skills))
+
+
+def _changed(text: str | None, change: Callable[[str], str]) -> str | None:
+    return text if text is None else change(text)
 
 
 def _widened(text: str) -> str:

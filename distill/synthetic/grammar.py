@@ -8,8 +8,8 @@ _VOWELS = frozenset("aeiou")
 _SOUNDED_WITH_VOWEL = frozenset("AEFHILMNORSX")
 _DOUBLING = frozenset(
     """
-    begin commit control counsel debug dial enrol equip masterplan model occur patrol permit program refer regret remodel
-    reset submit transfer trial
+    begin commit control counsel debug dial enrol equip masterplan model occur patrol permit program refer
+    regret remodel reset submit transfer trial
     """.split()  # noqa: SIM905  shorter than a list of strings
 )
 _CONSONANT_Y = frozenset({"uni", "use", "eur", "one", "uti"})

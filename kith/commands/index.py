@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -11,6 +11,7 @@ from kith.settings import Settings, load_settings
 if TYPE_CHECKING:
     import faust
 
+    from kith.health import HealthServer
     from streams.app import Pipeline
     from streams.back_pressure import BackPressure
 
@@ -19,7 +20,7 @@ _STUCK_FACTOR = 2.0
 
 
 def index(
-    health_port: int = typer.Option(
+    health_port: int | None = typer.Option(
         None, "--health-port", help="Port of /healthz, /readyz and /metrics; 0 takes a free one."
     ),
 ) -> None:
@@ -60,20 +61,19 @@ def run_indexer(settings: Settings) -> None:
     log = structlog.get_logger(__name__)
     log.info("indexer starts", group=app.conf.id, kafka=settings.kafka_bootstrap, health_port=health.port)
     with health:
-        faust.Worker(app, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True).execute_from_commandline()
+        faust.Worker(
+            app, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True
+        ).execute_from_commandline()
 
 
-def _health(settings: Settings, app: faust.App, pipeline: Pipeline, back_pressure: BackPressure):  # type: ignore[no-untyped-def]
+def _health(settings: Settings, app: faust.App, pipeline: Pipeline, back_pressure: BackPressure) -> HealthServer:
     from kith.health import HealthServer
 
-    assigned: set[object] = set()
     joined = False
 
-    async def on_assigned(_app: faust.App, assigned_now: set[object], **_: object) -> None:
+    async def on_assigned(*_: Any, **__: Any) -> None:
         nonlocal joined
         joined = True
-        assigned.clear()
-        assigned.update(assigned_now)
 
     app.on_partitions_assigned.connect(on_assigned)
     limit = settings.apply_timeout_s + settings.retry_give_up_s * _STUCK_FACTOR

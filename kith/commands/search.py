@@ -22,10 +22,12 @@ def search(
     country: list[str] = typer.Option([], "--country", help="Country, ISO 3166-1 alpha-2; repeat for any of several."),
     location: list[str] = typer.Option([], "--location", help="Place, exactly as the profile has it."),
     industry: list[str] = typer.Option([], "--industry", help="Industry, exactly as the profile has it."),
-    seniority: list[str] = typer.Option([], "--seniority", help="intern, junior, mid, senior, lead, director, executive."),
+    seniority: list[str] = typer.Option(
+        [], "--seniority", help="intern, junior, mid, senior, lead, director, executive."
+    ),
     skill: list[str] = typer.Option([], "--skill", help="A skill that the person must have; repeat for several."),
     language: list[str] = typer.Option([], "--language", help="Language spoken, ISO 639-1; repeat for any of several."),
-    timeout: float = typer.Option(None, "--timeout", help="Seconds to wait for the reply."),
+    timeout: float | None = typer.Option(None, "--timeout", help="Seconds to wait for the reply."),
     as_json: bool = typer.Option(False, "--json", help="Print the reply as JSON."),
 ) -> None:
     """Ask who fits: the question goes over Kafka to the query consumer, the answer comes back the same way.

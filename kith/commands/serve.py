@@ -11,7 +11,7 @@ _STUCK_S = 60.0
 
 
 def serve(
-    health_port: int = typer.Option(
+    health_port: int | None = typer.Option(
         None, "--health-port", help="Port of /healthz, /readyz and /metrics; 0 takes a free one."
     ),
 ) -> None:
@@ -48,6 +48,8 @@ def run_query_consumer(settings: Settings) -> None:
         {"requests": lambda: consumer.reason},
         alive=lambda: consumer.idle_s() < _STUCK_S,
     )
-    structlog.get_logger(__name__).info("query consumer starts", kafka=settings.kafka_bootstrap, health_port=health.port)
+    structlog.get_logger(__name__).info(
+        "query consumer starts", kafka=settings.kafka_bootstrap, health_port=health.port
+    )
     with health:
         consumer.run()

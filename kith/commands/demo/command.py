@@ -14,7 +14,7 @@ from kith.commands import local
 from kith.settings import Settings, load_told_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from rich.console import Console
 

@@ -85,7 +85,9 @@ def print_parts(console: Console, running: Running) -> None:
 
 def print_outcome(console: Console, outcome: Outcome) -> None:
     """Questions with both answers, then the figures."""
-    table = Table("question", f"by meaning, in first {TOP}", f"BM25, in first {TOP}", title="None of these words is theirs")
+    table = Table(
+        "question", f"by meaning, in first {TOP}", f"BM25, in first {TOP}", title="None of these words is theirs"
+    )
     for answer in outcome.answers:
         table.add_row(
             Text(answer.question),
@@ -96,11 +98,11 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
     by_meaning, by_keywords = _counts(outcome.answers)
     of = len(outcome.answers)
     load, fresh = outcome.load, outcome.freshness
+    percentiles = f"p50 {fresh.p50:.0f} ms, p95 {fresh.p95:.0f} ms, p99 {fresh.p99:.0f} ms"
     lines = (
         f"a right person in the first {TOP}: by meaning {by_meaning} of {of}, by BM25 {by_keywords} of {of}",
-        f"first load: {load.profiles} profiles searchable in {load.seconds:.1f} s, {load.profiles / load.seconds:.0f}/s",
-        f"freshness, event to a search that shows it, {fresh.count} changes: "
-        f"p50 {fresh.p50:.0f} ms, p95 {fresh.p95:.0f} ms, p99 {fresh.p99:.0f} ms",
+        f"first load: {load.profiles} searchable in {load.seconds:.1f} s, {load.profiles / load.seconds:.0f} events/s",
+        f"freshness, event to a search that shows it, {fresh.count} changes: {percentiles}",
         f"changes never seen: {fresh.unseen}; profiles missing from the index: {outcome.missing}",
     )
     for line in lines:

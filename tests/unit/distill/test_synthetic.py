@@ -1,4 +1,5 @@
 import hashlib
+import itertools
 import json
 import math
 import re
@@ -75,7 +76,7 @@ def test_careers_rise_and_their_dates_follow(clean: list[SyntheticProfile]) -> N
         jobs = made.profile.positions
         assert 2 <= len(jobs) <= 5
         assert jobs[0].end is None
-        assert all(older.end == newer.start for newer, older in zip(jobs, jobs[1:], strict=False))
+        assert all(older.end == newer.start for newer, older in itertools.pairwise(jobs))
         for job in jobs:
             assert job.start is not None
             assert DATE.fullmatch(job.start)
@@ -114,7 +115,9 @@ def test_three_in_a_hundred_are_dirty_in_every_way(profiles: list[SyntheticProfi
     assert all(len(text.split()) > 2000 for text in longest)
 
 
-def test_no_two_texts_are_alike(profiles: list[SyntheticProfile], record_property: Callable[[str, object], None]) -> None:
+def test_no_two_texts_are_alike(
+    profiles: list[SyntheticProfile], record_property: Callable[[str, object], None]
+) -> None:
     texts = [render(p.profile) for p in profiles]
     assert len(set(texts)) == len(texts)
     sentences = [s for p in profiles if p.dirt is None for s in re.split(r"(?<=[.!?]) ", p.profile.summary or "") if s]
@@ -168,6 +171,8 @@ def test_verb_forms(task: str, third: str, noun: str) -> None:
     assert gerund(task) == noun
 
 
-@pytest.mark.parametrize("phrase", ["a Baker", "an Oncologist", "an MRI Radiographer", "a UX Researcher", "an HGV Driver", "a 3D Animator"])
+@pytest.mark.parametrize(
+    "phrase", ["a Baker", "an Oncologist", "an MRI Radiographer", "a UX Researcher", "an HGV Driver", "a 3D Animator"]
+)
 def test_articles_go_by_sound(phrase: str) -> None:
     assert with_article(phrase.split(" ", 1)[1]) == phrase

@@ -1,18 +1,19 @@
 import io
 import json
 import struct
+from contextlib import suppress
 
 import avro.io
 import avro.schema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.fakes_bus import MemoryRegistry
 
 from schemas.codec import Codec, DecodeError
 from schemas.contracts import FILES, incompatibilities, schema_text
 from schemas.records import Education, Operation, Outcome, Position, Profile, ProfileChange, Receipt, to_avro
 from schemas.registry import UnknownSchema
+from tests.fakes_bus import MemoryRegistry
 
 text = st.text(st.characters(codec="utf-8"), max_size=30)
 maybe = st.none() | text
@@ -65,10 +66,8 @@ def test_garbage_is_a_decode_error_and_nothing_else(garbage):
     ours = codec()
     ours.encode("s", ProfileChange("p", 1, 1, Operation.DELETE))
     for data in (garbage, struct.pack(">bI", 0, 1) + garbage):
-        try:
+        with suppress(DecodeError, UnknownSchema):
             ours.decode(data, ProfileChange)
-        except (DecodeError, UnknownSchema) as error:
-            assert str(error)
 
 
 def test_bytes_left_over_are_an_error():

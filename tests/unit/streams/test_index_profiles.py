@@ -1,5 +1,4 @@
 import pytest
-from tests.fakes_bus import DictIndexer, ListEffects, MemoryRegistry
 
 from kith.errors import Unavailable
 from schemas.codec import Codec
@@ -8,6 +7,7 @@ from streams.back_pressure import BackPressure
 from streams.decode import Decoder
 from streams.incoming import Incoming
 from streams.index_profiles import BatchBounds, ProfileIndexing
+from tests.fakes_bus import DictIndexer, ListEffects, MemoryRegistry
 
 LIMIT = 20_000
 
@@ -84,7 +84,9 @@ async def test_delete_and_tombstone_take_the_profile_out():
         (b"p", b"\x00" * (LIMIT + 1), Stage.VALIDATE, "max_record_bytes"),
     ],
 )
-async def test_what_can_never_be_read_is_dead_lettered_with_reason_and_bytes_and_harms_no_other(key, value, stage, said):
+async def test_what_can_never_be_read_is_dead_lettered_with_reason_and_bytes_and_harms_no_other(
+    key, value, stage, said
+):
     bench = Bench()
     good = bench.upsert("good")
     outcomes = await bench.settle(good, (key, value), bench.upsert("other"))
