@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from kith import settings as kith_settings
@@ -28,9 +27,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
     """Kafka, Schema Registry and Milvus Lite. A part that cannot start fails the tests that need it."""
     local = LocalStack(tmp_path_factory.mktemp("stack"), ROOT / ".kith" / "parts", say=print)
     yield local.start()
-    pids = [child.pid for child in local.status(PARTS)]
+    children = [local.processes.find(name) for name in PARTS]
     local.stop([*reversed(PARTS)])
-    left = [pid for pid in pids if pid is not None and psutil.pid_exists(pid)]
+    left = [child.name for child in children if child is not None and child.alive()]
     assert left == [], f"processes left behind: {left}"
 
 

@@ -15,8 +15,8 @@ _SERIES_TERMS = 24
 class Draw:
     """One stream of choices.
 
-    Only `Random.random` is used, whose sequence for a seed is promised to stay, and plain arithmetic: other draws of Python
-    and the C library's `exp` may differ between versions and machines.
+    Only `Random.random` is used, whose sequence for a seed is promised to stay, and plain arithmetic: the other draws
+    of Python and the C library's `exp` may differ between versions and machines.
 
     Args:
         seed: any text; the same text gives the same stream.

@@ -17,6 +17,7 @@ _CHARS_PER_TOKEN = {"en": 4.6, "de": 3.15, "es": 3.45, "fr": 3.45, "it": 3.25, "
 _HOBBY_IN_OTHER_STYLES = 0.12
 _MAX_PHRASES = 4  # each of the three comes once, one of them twice
 _MIN_TOKENS_FOR_HOBBY = 40
+_OVERSHOOT = 2.0  # a sentence that is up to twice what is left is still written
 _NEEDS_TASK = re.compile(r"\{(?:[Dd]oing2?|[Tt]ask|[Dd]oes)\}")
 _NEEDS_PHRASE = re.compile(r"\{phrase2?\}")
 
@@ -118,7 +119,7 @@ def write_summary(draw: Draw, person: Person, slots: Slots, style: str, tokens: 
     sentences: list[str] = []
     for sentence in _sentences(draw, phrases, slots):
         cost = estimated_tokens(sentence, person.language) + 0.2
-        if cost > 1.6 * left:
+        if cost > _OVERSHOOT * left:
             break
         sentences.append(sentence)
         left -= cost

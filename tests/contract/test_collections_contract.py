@@ -15,7 +15,7 @@ from kith.errors import InputError, Unavailable
 from workers.contract import CollectionInfo, ProfileFields, Row
 from workers.milvus_errors import MissingCollection
 from workers.milvus_index import MilvusIndex
-from workers.model_collections import collection_name, describe, ensure_collection, resolve_live
+from workers.model_collections import LIVE_ALIAS, collection_name, describe, ensure_collection, resolve_live
 
 DIM = 16
 TIMEOUT_S = 30.0
@@ -29,31 +29,27 @@ def milvus(milvus_uri: str) -> Iterator[MilvusIndex]:
     index.close()
 
 
-@pytest.fixture
-def release() -> str:
-    # A name of its own: the server may be shared with other tests.
-    return f"t-{uuid4().hex[:12]}"
+RELEASE = "student-v0"
 
 
 @pytest.fixture
-def alias(milvus: MilvusIndex, release: str) -> Iterator[str]:
-    name = f"live_{release.removeprefix('t-')}"
+def prefix(milvus: MilvusIndex) -> Iterator[str]:
+    # Names of its own: the server is shared with other tests.
+    name = f"t{uuid4().hex[:12]}_"
     yield name
-    drop(milvus, name, release, f"{release}-next")
-
-
-def drop(milvus: MilvusIndex, alias: str, *releases: str) -> None:
     with contextlib.suppress(Unavailable):  # a test may not have come to create it
-        milvus.connection.call("drop", TIMEOUT_S, lambda c, left: c.drop_alias(alias, timeout=left))
-    for name in map(collection_name, releases):
+        milvus.connection.call("drop", TIMEOUT_S, lambda c, left: c.drop_alias(name + LIVE_ALIAS, timeout=left))
+    for collection in (collection_name(RELEASE, name), collection_name(f"{RELEASE}-next", name)):
         with contextlib.suppress(Unavailable):
             milvus.connection.call(
-                f"drop {name}", TIMEOUT_S, lambda c, left, name=name: c.drop_collection(name, timeout=left)
+                "drop", TIMEOUT_S, lambda c, left, collection=collection: c.drop_collection(collection, timeout=left)
             )
 
 
-def ensure(milvus: MilvusIndex, release: str, alias: str, renderer: str = RENDERER, dim: int = DIM) -> CollectionInfo:
-    return ensure_collection(milvus.connection, release, renderer, dim, TIMEOUT_S, alias)
+def ensure(
+    milvus: MilvusIndex, prefix: str, release: str = RELEASE, renderer: str = RENDERER, dim: int = DIM
+) -> CollectionInfo:
+    return ensure_collection(milvus.connection, release, renderer, dim, TIMEOUT_S, prefix)
 
 
 def rows(count: int) -> list[Row]:
@@ -62,39 +58,37 @@ def rows(count: int) -> list[Row]:
     ]
 
 
-def test_ensuring_a_collection_twice_changes_nothing(milvus: MilvusIndex, release: str, alias: str) -> None:
-    first = ensure(milvus, release, alias)
+def test_ensuring_a_collection_twice_changes_nothing(milvus: MilvusIndex, prefix: str) -> None:
+    first = ensure(milvus, prefix)
     milvus.upsert(first.name, rows(1), TIMEOUT_S)
 
-    again = ensure(milvus, release, alias)
+    again = ensure(milvus, prefix)
 
     assert again == first == describe(milvus.connection, first.name, TIMEOUT_S)
-    assert (first.name, first.model) == (collection_name(release), release)
+    assert (first.name, first.model) == (collection_name(RELEASE, prefix), RELEASE)
     assert (first.renderer, first.dim) == (RENDERER, DIM)
     assert milvus.count(first.name, TIMEOUT_S) == 1
 
 
-def test_a_collection_of_something_else_is_refused(milvus: MilvusIndex, release: str, alias: str) -> None:
-    ensure(milvus, release, alias)
+def test_a_collection_of_something_else_is_refused(milvus: MilvusIndex, prefix: str) -> None:
+    ensure(milvus, prefix)
 
     for name, renderer, dim, words in (
-        (release, RENDERER, DIM + 1, "dimensions 16"),
-        (release, "other-text-1", DIM, f"renderer {RENDERER}"),
-        (release.replace("-", "."), RENDERER, DIM, f"model {release}"),
+        (RELEASE, RENDERER, DIM + 1, "dimensions 16"),
+        (RELEASE, "other-text-1", DIM, f"renderer {RENDERER}"),
+        (RELEASE.replace("-", "."), RENDERER, DIM, f"model {RELEASE}"),
     ):
         with pytest.raises(InputError, match=words):
-            ensure(milvus, name, alias, renderer, dim)
+            ensure(milvus, prefix, name, renderer, dim)
 
 
-def test_processes_that_start_at_once_share_one_collection(
-    milvus_uri: str, milvus: MilvusIndex, release: str, alias: str
-) -> None:
+def test_processes_that_start_at_once_share_one_collection(milvus_uri: str, milvus: MilvusIndex, prefix: str) -> None:
     start = threading.Barrier(4)
 
     def begin(_: int) -> str:
         mine = MilvusIndex(milvus_uri)
         start.wait()
-        info = ensure(mine, release, alias)
+        info = ensure(mine, prefix)
         mine.close()
         return info.name
 
@@ -103,35 +97,35 @@ def test_processes_that_start_at_once_share_one_collection(
 
     milvus.upsert(name, rows(100), TIMEOUT_S)
     assert milvus.count(name, TIMEOUT_S) == 100
-    assert resolve_live(milvus.connection, TIMEOUT_S, alias).name == name
+    assert resolve_live(milvus.connection, TIMEOUT_S, prefix).name == name
 
 
-def test_the_live_alias_names_a_concrete_collection_and_is_never_moved(
-    milvus: MilvusIndex, release: str, alias: str
-) -> None:
-    with pytest.raises(MissingCollection, match=alias):
-        resolve_live(milvus.connection, TIMEOUT_S, alias)
+def test_the_live_alias_names_a_concrete_collection_and_is_never_moved(milvus: MilvusIndex, prefix: str) -> None:
+    with pytest.raises(MissingCollection, match=prefix + LIVE_ALIAS):
+        resolve_live(milvus.connection, TIMEOUT_S, prefix)
 
-    first = ensure(milvus, release, alias)
-    other = ensure(milvus, f"{release}-next", alias)
-    assert resolve_live(milvus.connection, TIMEOUT_S, alias) == first
+    first = ensure(milvus, prefix)
+    other = ensure(milvus, prefix, f"{RELEASE}-next")
+    assert resolve_live(milvus.connection, TIMEOUT_S, prefix) == first
 
-    milvus.connection.call("move", TIMEOUT_S, lambda c, left: c.alter_alias(other.name, alias, timeout=left))
-    ensure(milvus, release, alias)
-    assert resolve_live(milvus.connection, TIMEOUT_S, alias) == other
+    milvus.connection.call(
+        "move", TIMEOUT_S, lambda c, left: c.alter_alias(other.name, prefix + LIVE_ALIAS, timeout=left)
+    )
+    ensure(milvus, prefix)
+    assert resolve_live(milvus.connection, TIMEOUT_S, prefix) == other
 
 
-def test_an_alias_whose_collection_is_gone_is_said_to_be_so(milvus: MilvusIndex, release: str, alias: str) -> None:
-    name = ensure(milvus, release, alias).name
+def test_an_alias_whose_collection_is_gone_is_said_to_be_so(milvus: MilvusIndex, prefix: str) -> None:
+    name = ensure(milvus, prefix).name
     milvus.connection.call("drop", TIMEOUT_S, lambda c, left: c.drop_collection(name, timeout=left))
 
     # Milvus Lite forgets the alias with its collection, a server keeps it.
-    with pytest.raises(MissingCollection, match=f"{name}|{alias}"):
-        resolve_live(milvus.connection, TIMEOUT_S, alias)
+    with pytest.raises(MissingCollection, match=f"{name}|{prefix}{LIVE_ALIAS}"):
+        resolve_live(milvus.connection, TIMEOUT_S, prefix)
 
 
-def test_a_collection_of_another_maker_is_refused(milvus: MilvusIndex, release: str, alias: str) -> None:
-    foreign = collection_name(release)
+def test_a_collection_of_another_maker_is_refused(milvus: MilvusIndex, prefix: str) -> None:
+    foreign = collection_name(RELEASE, prefix)
     milvus.connection.call("create", TIMEOUT_S, lambda c, left: c.create_collection(foreign, dimension=4, timeout=left))
 
     with pytest.raises(InputError, match="does not say which model"):

@@ -21,7 +21,7 @@ from schemas.records import Profile
 from workers.render import render
 
 TOKENIZER = Path(__file__).parents[3] / "models" / "student-v0" / "tokenizer.json"
-FIRST_200_SHA256 = "08d60a7513f4b28535e5453277439dda60433176b08641f4d239c80f2907b2b0"
+FIRST_200_SHA256 = "ccae34f5d9f495f7451171839d4ec579618a403cedbed0ebd9878e23e8a52729"
 
 ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 DATE = re.compile(r"\d{4}(-\d{2})?")

@@ -1,0 +1,108 @@
+from confluent_kafka import Consumer, Producer, TopicPartition
+from tests.integration.bus import send, upsert
+from tests.kith_process import one_line_error, run
+from tests.waiting import wait_until
+
+from kith import wiring
+from schemas import headers
+from schemas.records import FilterOperator, ReplyStatus, RequestFilter, SearchReply, SearchRequest
+from workers.model_collections import collection_name
+
+PEOPLE = (
+    upsert("oncologist", "Medical oncologist, solid tumours and chemotherapy", country="DE", seniority="senior"),
+    upsert("roofer", "Roofer. Slate, tiles, flashing and gutters", country="FR", seniority="mid"),
+    upsert("baker", "Artisan baker, sourdough and croissants", country="DE", seniority="lead"),
+)
+
+
+def populate(settings, worker):
+    worker(settings, "index")
+    send(settings, *PEOPLE)
+    index = wiring.index(settings)
+    name = collection_name("student-v0", settings.collection_prefix)
+    wait_until(lambda: index.count(name, 10.0), lambda count: count == len(PEOPLE))
+    return worker(settings, "serve")
+
+
+def test_a_question_in_other_words_finds_the_right_person(settings, worker):
+    serve = populate(settings, worker)
+    client = wiring.search_client(settings)
+    try:
+        reply = client.ask(SearchRequest("who knows about treating cancer?"), 20)
+        assert (reply.status, reply.hits[0].profile_id) == (ReplyStatus.OK, "oncologist")
+        assert reply.hits[0].matched_text.startswith("Medical oncologist")
+        assert reply.model == "student-v0"
+        assert [h.score for h in reply.hits] == sorted((h.score for h in reply.hits), reverse=True)
+
+        only = client.ask(
+            SearchRequest("who repairs a roof?", filters=[RequestFilter("country", FilterOperator.IN, ["DE"])]), 20
+        )
+        assert {hit.profile_id for hit in only.hits} == {"oncologist", "baker"}
+
+        for request in (
+            SearchRequest("   "),
+            SearchRequest("x", limit=0),
+            SearchRequest("x" * 3000),
+            SearchRequest("x", filters=[RequestFilter("vector", FilterOperator.EQ, ["1"])]),
+        ):
+            refused = client.ask(request, 20)
+            assert refused.status is ReplyStatus.BAD_REQUEST
+            assert refused.error
+        assert client.ask(SearchRequest("late", deadline_at=1), 20).status is ReplyStatus.EXPIRED
+    finally:
+        client.close()
+    assert serve.terminate() == 0, serve.log.read_text()
+
+
+def test_the_conventions_of_a_foreign_client_are_kept(settings, worker):
+    populate(settings, worker)
+    topics, codec = wiring.topics(settings), wiring.codec(settings)
+    consumer = Consumer(settings.kafka_client(**{"group.id": "foreign", "enable.auto.commit": False}))
+    _low, end = consumer.get_watermark_offsets(TopicPartition(topics.replies.name, 1), timeout=10)
+    consumer.assign([TopicPartition(topics.replies.name, 1, end)])
+    producer = Producer(settings.kafka_client())
+
+    def ask(value, correlation_id, topic=topics.replies.name):
+        carried = [
+            (headers.REPLY_TOPIC, topic.encode()),
+            (headers.REPLY_PARTITION, headers.pack_partition(1)),
+            (headers.CORRELATION_ID, correlation_id),
+        ]
+        producer.produce(topics.requests.name, value, headers=carried)
+        assert producer.flush(10) == 0
+
+    good = codec.encode(topics.requests.subject, SearchRequest("bread"))
+    ask(good, b"elsewhere", topic="somebody.elses.topic")
+    ask(b"garbage", b"\x00\xffbad")
+    ask(good, b"\x00\xffgood")
+    replies = {}
+    while len(replies) < 2:
+        message = consumer.poll(20)
+        assert message is not None, f"only {replies} came"
+        correlation_id = headers.header(message.headers(), headers.CORRELATION_ID)
+        error = headers.header(message.headers(), headers.ERROR)
+        replies[correlation_id] = (codec.decode(message.value(), SearchReply), error)
+    consumer.close()
+    bad, bad_header = replies[b"\x00\xffbad"]
+    assert (bad.status, bad_header) == (ReplyStatus.BAD_REQUEST, b"bad_request")
+    answered, good_header = replies[b"\x00\xffgood"]
+    assert (answered.hits[0].profile_id, good_header) == ("baker", None)
+
+
+def test_the_command_prints_a_table_or_json_and_tells_when_nobody_answers(settings, worker):
+    serve = populate(settings, worker)
+    table = run(settings, "search", "who can fix my leaking roof?", "--limit", "2")
+    assert table.returncode == 0, table.stderr
+    assert "Name of roofer" in table.stdout
+    as_json = run(settings, "search", "bread", "--json", "--country", "FR")
+    assert '"profile_id": "roofer"' in as_json.stdout
+    nobody = run(settings, "search", "bread", "--country", "XX")
+    assert (nobody.returncode, nobody.stdout.strip()) == (1, "nobody found")
+    refused = run(settings, "search", "bread", "--limit", "100000")
+    assert "limit is 100000" in one_line_error(refused)
+    assert refused.returncode == 2
+
+    serve.terminate()
+    silent = run(settings, "search", "bread", "--timeout", "2")
+    assert "Is the query consumer running?" in one_line_error(silent)
+    assert silent.returncode == 3
