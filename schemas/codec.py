@@ -70,6 +70,10 @@ class Codec:
         self._registry = registry
         self._checked: dict[tuple[int, type], Any] = {}
 
+    def close(self) -> None:
+        """Drop the connection to the registry."""
+        self._registry.close()
+
     def encode(self, subject: str, record: Record) -> bytes:
         """Bytes of a record under the subject's schema id; registers the contract the first time (blocking then).
 

@@ -144,6 +144,11 @@ class ProfileEmbedding:
     vector: bytes
     embedded_at: int
 
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> ProfileEmbedding:
+        """Build from the mapping of one record."""
+        return cls(**_known(cls, data))
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:

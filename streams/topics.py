@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 from kith.errors import Unavailable
 from schemas.topics import Topic
 
-_TIMEOUT_S = 10.0
+_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from workers.search import Searcher
 log = structlog.get_logger(__name__)
 
 _FIRST_WAIT_S = 0.2
-_CONNECT_S = 10.0
+_CONNECT_S = 5.0
 _FLUSH_S = 10.0
 _ANY_PARTITION = -1
 
@@ -83,7 +83,8 @@ class QueryConsumer:
                 "group.id": group,
                 # Members come and go without stopping the others (KIP-848).
                 "group.protocol": "consumer",
-                "auto.offset.reset": "latest",
+                # A new group begins with what waits already: "latest" would skip what comes while it joins.
+                "auto.offset.reset": "earliest",
                 "enable.auto.offset.store": False,
                 "auto.commit.interval.ms": 1000,
                 "fetch.wait.max.ms": 100,

@@ -15,7 +15,7 @@ from schemas.codec import Codec
 from schemas.records import SearchReply, SearchRequest
 from schemas.topics import Topics
 
-_CONNECT_S = 10.0
+_CONNECT_S = 5.0
 
 
 class SearchClient:
@@ -72,8 +72,9 @@ class SearchClient:
         )
 
     def close(self) -> None:
-        """Drop the connections."""
+        """Drop the connections, the codec's included."""
         self._consumer.close()
+        self._codec.close()
         self._producer.flush(1.0)
 
     def _listen(self) -> int:

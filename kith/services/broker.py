@@ -57,7 +57,7 @@ def prepare(java: str, jars: Path, data_dir: Path, port: int, controller_port: i
     config.write_text(_PROPERTIES.format(host=LOOPBACK, port=port, controller_port=controller_port, data=logs))
     classpath = ["-cp", f"{jars}/*"]
     if not (logs / "meta.properties").is_file():
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        cluster_id = _cluster_id()
         command = [java, *JVM, *_LOG, *classpath, "kafka.tools.StorageTool", "format"]
         done = subprocess.run(  # noqa: S603 - the arguments are ours
             [*command, "-t", cluster_id, "-c", str(config)], capture_output=True, text=True, check=False

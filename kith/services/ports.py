@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 import socket
 from collections.abc import Collection
+from threading import Event
 
 import psutil
 
+from kith.deadline import Deadline
 from kith.errors import PartFailed
 
 LOOPBACK = "127.0.0.1"
@@ -17,6 +19,9 @@ LOOPBACK = "127.0.0.1"
 _FIRST, _LAST = 20_000, 32_000
 _TRIES = 500
 _CONNECT_S = 0.5
+# How long the system may take to close the ports of a process that was killed.
+_CLOSING_S = 2.0
+_POLL_S = 0.02
 
 
 def free_port(avoid: Collection[int] = ()) -> int:
@@ -64,14 +69,23 @@ def take_port(wanted: int, remembered: int | None, setting: str, avoid: Collecti
         PartFailed: the port asked for is taken; names the setting and who holds it.
     """
     if wanted:
-        if wanted in avoid or not is_free(wanted):
+        if wanted in avoid or not _becomes_free(wanted):
             raise PartFailed(
                 f"Port {wanted} is taken{_holder(wanted)}.", f"Free it, or set {setting} to another port or to 0."
             )
         return wanted
-    if remembered and remembered not in avoid and is_free(remembered):
+    if remembered and remembered not in avoid and _becomes_free(remembered):
         return remembered
     return free_port(avoid)
+
+
+def _becomes_free(port: int) -> bool:
+    deadline, pause = Deadline.after(_CLOSING_S), Event()
+    while not is_free(port):
+        if deadline.expired():
+            return False
+        pause.wait(_POLL_S)
+    return True
 
 
 def _holder(port: int) -> str:

@@ -25,36 +25,49 @@ def upsert(profile_id: str, headline: str, version: int = 1, **fields: str) -> P
     return ProfileChange(profile_id, version, now_ms(), Operation.UPSERT, "test", profile)
 
 
-def send(settings: Settings, *changes: ProfileChange | Outgoing) -> None:
-    """Onto the change stream, acknowledged."""
-    codec, topic = wiring.codec(settings), wiring.topics(settings).changes
-    outgoing = [
-        one
-        if isinstance(one, Outgoing)
-        else Outgoing(topic.name, one.profile_id.encode(), codec.encode(topic.subject, one))
-        for one in changes
-    ]
-    wiring.publisher(settings).publish(outgoing, Deadline.after(30))
+class Bus:
+    """The topics of one installation, for a test to write to and read from."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.codec = wiring.codec(settings)
+        self.topics = wiring.topics(settings)
+        self._publisher = wiring.publisher(settings)
+
+    def close(self) -> None:
+        self.codec.close()
+
+    def send(self, *changes: ProfileChange | Outgoing) -> None:
+        """Onto the change stream, acknowledged."""
+        topic = self.topics.changes
+        outgoing = [
+            one
+            if isinstance(one, Outgoing)
+            else Outgoing(topic.name, one.profile_id.encode(), self.codec.encode(topic.subject, one))
+            for one in changes
+        ]
+        self._publisher.publish(outgoing, Deadline.after(30))
+
+    def read_all(self, topic: Topic, kind: type[_KindT]) -> Sequence[_KindT]:
+        """Every record of a topic as it stands now, tombstones left out."""
+        consumer = Consumer(self._settings.kafka_client(**{"group.id": "read-all", "enable.auto.commit": False}))
+        try:
+            partitions = consumer.list_topics(topic.name, timeout=10).topics[topic.name].partitions
+            values = [value for number in partitions for value in _values(consumer, TopicPartition(topic.name, number))]
+        finally:
+            consumer.close()
+        return [self.codec.decode(value, kind) for value in values]
 
 
-def read_all(settings: Settings, topic: Topic, kind: type[_KindT]) -> Sequence[_KindT]:
-    """Every record of a topic as it stands now, tombstones left out."""
-    codec = wiring.codec(settings)
-    consumer = Consumer(settings.kafka_client(**{"group.id": "read-all", "enable.auto.commit": False}))
+def _values(consumer: Consumer, partition: TopicPartition) -> list[bytes]:
+    position, high = consumer.get_watermark_offsets(partition, timeout=10)
+    consumer.assign([TopicPartition(partition.topic, partition.partition, position)])
     found = []
-    try:
-        partitions = consumer.list_topics(topic.name, timeout=10).topics[topic.name].partitions
-        for partition in partitions:
-            low, high = consumer.get_watermark_offsets(TopicPartition(topic.name, partition), timeout=10)
-            consumer.assign([TopicPartition(topic.name, partition, low)])
-            position = low
-            while position < high:
-                message = consumer.poll(10)
-                assert message is not None, f"{topic.name}[{partition}] stands at {position} of {high}"
-                assert message.error() is None, message.error()
-                position = message.offset() + 1
-                if message.value() is not None:
-                    found.append(codec.decode(message.value(), kind))
-    finally:
-        consumer.close()
+    while position < high:
+        message = consumer.poll(10)
+        assert message is not None, f"{partition} stands at {position} of {high}"
+        assert message.error() is None, message.error()
+        position = message.offset() + 1
+        if message.value() is not None:
+            found.append(message.value())
     return found

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from tests.kith_process import command
-from tests.waiting import wait_until
 
+from kith import wiring
 from kith.services.ports import LOOPBACK, free_port
 from kith.settings import Settings
+from tests.integration.bus import Bus
+from tests.kith_process import command
+from tests.waiting import wait_until
+from workers.model_collections import collection_name
 
 
 class Worker:
@@ -71,3 +74,19 @@ def worker(tmp_path: Path) -> Iterator[Callable[[Settings, str], Worker]]:
             one.kill()
         else:
             one.close()
+
+
+@pytest.fixture
+def bus(settings: Settings) -> Iterator[Bus]:
+    one = Bus(settings)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def held(settings: Settings) -> Iterator[Callable[[], int]]:
+    """How many profiles the index holds now."""
+    index = wiring.index(settings)
+    name = collection_name("student-v0", settings.collection_prefix)
+    yield lambda: index.count(name, 10.0)
+    index.close()

@@ -1,12 +1,12 @@
+import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from tests.integration.bus import send, upsert
-from tests.kith_process import one_line_error, run
-from tests.waiting import wait_until
 
 from kith import wiring
 from schemas import headers
 from schemas.records import FilterOperator, ReplyStatus, RequestFilter, SearchReply, SearchRequest
-from workers.model_collections import collection_name
+from tests.integration.bus import upsert
+from tests.kith_process import one_line_error, run
+from tests.waiting import wait_until
 
 PEOPLE = (
     upsert("oncologist", "Medical oncologist, solid tumours and chemotherapy", country="DE", seniority="senior"),
@@ -15,17 +15,16 @@ PEOPLE = (
 )
 
 
-def populate(settings, worker):
+@pytest.fixture
+def serving(settings, worker, bus, held):
+    """A query consumer over three people."""
     worker(settings, "index")
-    send(settings, *PEOPLE)
-    index = wiring.index(settings)
-    name = collection_name("student-v0", settings.collection_prefix)
-    wait_until(lambda: index.count(name, 10.0), lambda count: count == len(PEOPLE))
+    bus.send(*PEOPLE)
+    wait_until(held, lambda count: count == len(PEOPLE))
     return worker(settings, "serve")
 
 
-def test_a_question_in_other_words_finds_the_right_person(settings, worker):
-    serve = populate(settings, worker)
+def test_a_question_in_other_words_finds_the_right_person(settings, bus, serving):
     client = wiring.search_client(settings)
     try:
         reply = client.ask(SearchRequest("who knows about treating cancer?"), 20)
@@ -51,12 +50,11 @@ def test_a_question_in_other_words_finds_the_right_person(settings, worker):
         assert client.ask(SearchRequest("late", deadline_at=1), 20).status is ReplyStatus.EXPIRED
     finally:
         client.close()
-    assert serve.terminate() == 0, serve.log.read_text()
+    assert serving.terminate() == 0, serving.log.read_text()
 
 
-def test_the_conventions_of_a_foreign_client_are_kept(settings, worker):
-    populate(settings, worker)
-    topics, codec = wiring.topics(settings), wiring.codec(settings)
+def test_the_conventions_of_a_foreign_client_are_kept(settings, bus, serving):
+    topics, codec = bus.topics, bus.codec
     consumer = Consumer(settings.kafka_client(**{"group.id": "foreign", "enable.auto.commit": False}))
     _low, end = consumer.get_watermark_offsets(TopicPartition(topics.replies.name, 1), timeout=10)
     consumer.assign([TopicPartition(topics.replies.name, 1, end)])
@@ -89,8 +87,7 @@ def test_the_conventions_of_a_foreign_client_are_kept(settings, worker):
     assert (answered.hits[0].profile_id, good_header) == ("baker", None)
 
 
-def test_the_command_prints_a_table_or_json_and_tells_when_nobody_answers(settings, worker):
-    serve = populate(settings, worker)
+def test_the_command_prints_a_table_or_json_and_tells_when_nobody_answers(settings, bus, serving):
     table = run(settings, "search", "who can fix my leaking roof?", "--limit", "2")
     assert table.returncode == 0, table.stderr
     assert "Name of roofer" in table.stdout
@@ -102,7 +99,7 @@ def test_the_command_prints_a_table_or_json_and_tells_when_nobody_answers(settin
     assert "limit is 100000" in one_line_error(refused)
     assert refused.returncode == 2
 
-    serve.terminate()
+    serving.terminate()
     silent = run(settings, "search", "bread", "--timeout", "2")
     assert "Is the query consumer running?" in one_line_error(silent)
     assert silent.returncode == 3

@@ -63,6 +63,7 @@ class Story:
     def close(self) -> None:
         """Drop the connections."""
         self._client.close()
+        self._codec.close()
         self._index.close()
 
     def ask(self, request: SearchRequest) -> SearchReply:
