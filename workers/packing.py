@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+# Padding takes part in an int8 run's scales: a text among much longer ones gets a slightly different vector.
+LEAST_FILL = 0.5
+
 
 def pack(lengths: Sequence[int], token_budget: int) -> Iterator[list[int]]:
     """Group texts so that little is padded: padding is most of what a naive batch computes.
 
     Args:
         lengths: tokens of each text.
-        token_budget: most tokens of a group, padding included (longest x count); a longer text runs alone.
+        token_budget: most tokens of a group, padding included (longest x count); a longer text runs alone. No text
+            is padded to more than `1 / LEAST_FILL` times its length.
 
     Yields:
         Indices into `lengths`, each exactly once, longest texts first, so that the peak of memory comes first.
@@ -18,7 +22,8 @@ def pack(lengths: Sequence[int], token_budget: int) -> Iterator[list[int]]:
     group: list[int] = []
     longest = 0
     for index in sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True):
-        if group and longest * (len(group) + 1) > token_budget:
+        full = longest * (len(group) + 1) > token_budget
+        if group and (full or lengths[index] < LEAST_FILL * longest):
             yield group
             group = []
         if not group:

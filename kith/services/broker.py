@@ -68,6 +68,14 @@ def prepare(java: str, jars: Path, data_dir: Path, port: int, controller_port: i
     return [java, *_HEAP, *JVM, *_LOG, *classpath, "kafka.Kafka", str(config)]
 
 
+def _cluster_id() -> str:
+    while True:
+        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # The tool would take a leading dash for an option.
+        if not cluster_id.startswith("-"):
+            return cluster_id
+
+
 def bootstrap(port: int) -> str:
     """Where clients reach it."""
     return f"{LOOPBACK}:{port}"

@@ -47,9 +47,13 @@ class Child:
         try:
             process = psutil.Process(self.pid)
             ours = abs(process.create_time() - self.created) < 1.0
-            return process if ours and process.status() != psutil.STATUS_ZOMBIE else None
+            # Its first thread may be gone while others still hold its ports and files.
+            if ours and (process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1):
+                return process
         except psutil.NoSuchProcess:
             return None
+        _reap(self.pid)  # it may have ended since the first look
+        return None
 
     def alive(self) -> bool:
         """Whether it still runs."""

@@ -68,7 +68,7 @@ def test_reason_is_never_taken_from_an_earlier_run(children):
 def test_reason_is_found_above_a_java_stack_trace(children):
     trace = "INFO up\njava.net.BindException: Address already in use\n\tat a.b(C.java)\n\t... 12 more\n"
     child = children.start(f"print({trace!r}); raise SystemExit(1)")
-    with pytest.raises(PartFailed, match="ended while starting: java.net.BindException: Address already in use"):
+    with pytest.raises(PartFailed, match=r"ended while starting: java\.net\.BindException: Address already in use"):
         wait_ready(child, lambda: False, Deadline.after(10))
 
 

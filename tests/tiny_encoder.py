@@ -1,0 +1,106 @@
+"""A tiny BERT encoder with random weights, and what it should compute, written in numpy alone."""
+
+from __future__ import annotations
+
+import json
+from math import erf
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+HIDDEN, LAYERS, HEADS, WIDE, POSITIONS, EPSILON = 16, 2, 4, 32, 64, 1e-12
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "who", "can", "fix", "a", "leaking", "roof", "treats", "cancer", "bakes"]
+
+
+def write(folder: Path, seed: int = 1) -> dict[str, np.ndarray]:
+    """Write config, weights and tokenizer; returns the weights."""
+    folder.mkdir(parents=True)
+    config = {
+        "model_type": "bert",
+        "hidden_act": "gelu",
+        "hidden_size": HIDDEN,
+        "num_hidden_layers": LAYERS,
+        "num_attention_heads": HEADS,
+        "layer_norm_eps": EPSILON,
+        "max_position_embeddings": POSITIONS,
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    weights = _weights(np.random.default_rng(seed))
+    save_file(weights, folder / "model.safetensors")
+    _tokenizer().save(str(folder / "tokenizer.json"))
+    return weights
+
+
+def embed(weights: dict[str, np.ndarray], ids: list[int]) -> np.ndarray:
+    """float64 (HIDDEN,), unit length: the encoder as its paper has it (Devlin et al., 2019), mean-pooled."""
+    state = weights["embeddings.word_embeddings.weight"][ids].astype(np.float64)
+    state = state + weights["embeddings.position_embeddings.weight"][: len(ids)]
+    state = state + weights["embeddings.token_type_embeddings.weight"][0]
+    state = _norm(state, weights, "embeddings.LayerNorm")
+    for layer in range(LAYERS):
+        prefix = f"encoder.layer.{layer}"
+        attended = _attention(state, weights, f"{prefix}.attention.self")
+        projected = _dense(attended, weights, f"{prefix}.attention.output.dense")
+        state = _norm(projected + state, weights, f"{prefix}.attention.output.LayerNorm")
+        wide = _dense(state, weights, f"{prefix}.intermediate.dense")
+        wide = wide * 0.5 * (1 + np.vectorize(erf)(wide / np.sqrt(2)))
+        state = _norm(_dense(wide, weights, f"{prefix}.output.dense") + state, weights, f"{prefix}.output.LayerNorm")
+    mean = state.mean(axis=0)
+    return mean / np.linalg.norm(mean)
+
+
+def _attention(state: np.ndarray, weights: dict[str, np.ndarray], prefix: str) -> np.ndarray:
+    size = HIDDEN // HEADS
+    query, key, value = (
+        _dense(state, weights, f"{prefix}.{part}").reshape(-1, HEADS, size).transpose(1, 0, 2)
+        for part in ("query", "key", "value")
+    )
+    scores = query @ key.transpose(0, 2, 1) / np.sqrt(size)
+    weight = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    weight = weight / weight.sum(axis=-1, keepdims=True)
+    return (weight @ value).transpose(1, 0, 2).reshape(-1, HIDDEN)
+
+
+def _dense(state: np.ndarray, weights: dict[str, np.ndarray], prefix: str) -> np.ndarray:
+    return state @ weights[f"{prefix}.weight"].T.astype(np.float64) + weights[f"{prefix}.bias"]
+
+
+def _norm(state: np.ndarray, weights: dict[str, np.ndarray], prefix: str) -> np.ndarray:
+    centred = state - state.mean(axis=-1, keepdims=True)
+    scaled = centred / np.sqrt(centred.var(axis=-1, keepdims=True) + EPSILON)
+    return scaled * weights[f"{prefix}.weight"] + weights[f"{prefix}.bias"]
+
+
+def _weights(random: np.random.Generator) -> dict[str, np.ndarray]:
+    shapes = {
+        "embeddings.word_embeddings.weight": (len(WORDS), HIDDEN),
+        "embeddings.position_embeddings.weight": (POSITIONS, HIDDEN),
+        "embeddings.token_type_embeddings.weight": (2, HIDDEN),
+        "embeddings.LayerNorm.weight": (HIDDEN,),
+        "embeddings.LayerNorm.bias": (HIDDEN,),
+    }
+    for layer in range(LAYERS):
+        prefix = f"encoder.layer.{layer}"
+        for part in ("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"):
+            shapes |= {f"{prefix}.{part}.weight": (HIDDEN, HIDDEN), f"{prefix}.{part}.bias": (HIDDEN,)}
+        shapes |= {f"{prefix}.intermediate.dense.weight": (WIDE, HIDDEN), f"{prefix}.intermediate.dense.bias": (WIDE,)}
+        shapes |= {f"{prefix}.output.dense.weight": (HIDDEN, WIDE), f"{prefix}.output.dense.bias": (HIDDEN,)}
+        for part in ("attention.output.LayerNorm", "output.LayerNorm"):
+            shapes |= {f"{prefix}.{part}.weight": (HIDDEN,), f"{prefix}.{part}.bias": (HIDDEN,)}
+    return {name: random.normal(0, 0.4, shape).astype(np.float32) for name, shape in shapes.items()}
+
+
+def _tokenizer() -> Tokenizer:
+    vocabulary = {word: number for number, word in enumerate(WORDS)}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token=WORDS[1]))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    # What a training run leaves behind; an export must not carry it on.
+    tokenizer.enable_padding(length=48)
+    tokenizer.enable_truncation(6)
+    return tokenizer

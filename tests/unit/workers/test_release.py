@@ -1,0 +1,58 @@
+import json
+import shutil
+
+import pytest
+
+from kith.errors import ReleaseError
+from tests.kith_process import ROOT
+from workers.release import MANIFEST, load_release
+from workers.render import RENDERER_ID
+
+STUDENT = ROOT / "models" / "student-v0"
+
+
+@pytest.fixture
+def copy(tmp_path):
+    return shutil.copytree(STUDENT, tmp_path / "student-v0")
+
+
+def test_the_release_in_the_repository_is_whole_and_small():
+    release = load_release(STUDENT)
+    assert (release.manifest.name, release.manifest.dim) == ("student-v0", 384)
+    assert release.manifest.renderer == RENDERER_ID
+    assert sum(entry.bytes for entry in release.manifest.files.values()) < 25_000_000
+
+
+def test_one_altered_byte_is_found(copy):
+    path = copy / "model.int8.onnx"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ReleaseError, match=r"model\.int8\.onnx is not the file of this release"):
+        load_release(copy)
+
+
+def test_a_missing_file_is_named(copy):
+    (copy / "tokenizer.json").unlink()
+    with pytest.raises(ReleaseError, match=r"tokenizer\.json is missing"):
+        load_release(copy)
+
+
+def test_a_missing_folder_names_the_setting(tmp_path):
+    with pytest.raises(ReleaseError, match="KITH_MODEL_DIR"):
+        load_release(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("broken", ["{", "[]", '{"name": "x"}'])
+def test_a_malformed_manifest_is_refused(copy, broken):
+    (copy / MANIFEST).write_text(broken)
+    with pytest.raises(ReleaseError, match="is not a manifest"):
+        load_release(copy)
+
+
+def test_a_manifest_that_lists_no_model_is_refused(copy):
+    manifest = json.loads((copy / MANIFEST).read_text())
+    del manifest["files"]["model.int8.onnx"]
+    (copy / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(ReleaseError, match=r"does not list model\.int8\.onnx"):
+        load_release(copy)
