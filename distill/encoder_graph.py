@@ -6,67 +6,20 @@ whole attention blocks (docs/decisions/0005-onnx-graph-built-directly.md).
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
+from distill.encoder_folder import Array, EncoderConfig
 from kith.errors import InputError
 
 OPSET = 17
 INPUT_IDS, ATTENTION_MASK, EMBEDDING = "input_ids", "attention_mask", "embedding"
 
 _MICROSOFT = "com.microsoft"
-_WEIGHTS = "model.safetensors"
-
-Array = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class EncoderConfig:
-    """What of `config.json` shapes the graph."""
-
-    hidden: int
-    layers: int
-    heads: int
-    epsilon: float
-    max_positions: int
-
-
-def load_encoder(folder: Path) -> tuple[EncoderConfig, dict[str, Array]]:
-    """Configuration and weights of an encoder folder (`config.json`, `model.safetensors`).
-
-    Raises:
-        InputError: a file is missing, unreadable, or of another kind of model.
-    """
-    try:
-        config = json.loads((folder / "config.json").read_text())
-        weights = load_file(folder / _WEIGHTS)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise InputError(
-            f"{folder} is not a readable encoder: {error}.",
-            f"It must hold config.json and {_WEIGHTS} of a BERT encoder.",
-        ) from error
-    if config.get("model_type") != "bert" or config.get("hidden_act") != "gelu":
-        raise InputError(
-            f"{folder} holds a {config.get('model_type')} model with {config.get('hidden_act')}.",
-            "Only BERT encoders with gelu can be exported.",
-        )
-    shape = EncoderConfig(
-        hidden=config["hidden_size"],
-        layers=config["num_hidden_layers"],
-        heads=config["num_attention_heads"],
-        epsilon=config["layer_norm_eps"],
-        max_positions=config["max_position_embeddings"],
-    )
-    return shape, {name.removeprefix("bert."): np.asarray(w, dtype=np.float32) for name, w in weights.items()}
 
 
 def build_graph(config: EncoderConfig, weights: dict[str, Array]) -> onnx.ModelProto:

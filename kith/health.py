@@ -32,7 +32,7 @@ class HealthServer:
         alive: whether the process still makes progress.
 
     Raises:
-        PartFailed: the port is taken.
+        PartFailed: it cannot listen there.
     """
 
     def __init__(self, host: str, port: int, checks: Mapping[str, Check], alive: Callable[[], bool]) -> None:
@@ -43,7 +43,8 @@ class HealthServer:
             self._server = make_server(host, port, self._answer, server_class=_Server, handler_class=_Handler)
         except OSError as error:
             raise PartFailed(
-                f"Port {port} for health and metrics is taken ({error.strerror}).", "Set KITH_HEALTH_PORT, or 0."
+                f"Health and metrics cannot listen on {host}:{port} ({error.strerror}).",
+                "Set KITH_HEALTH_PORT to a free port or 0, and KITH_HEALTH_HOST to an address of this machine.",
             ) from error
         self._thread = Thread(target=self._server.serve_forever, name="health", daemon=True)
 
@@ -69,7 +70,8 @@ class HealthServer:
             served: Iterable[bytes] = self._metrics(environ, start_response)
             return served
         if path == "/healthz":
-            return _reply(start_response, ok=self._alive(), body={"alive": self._alive()})
+            alive = self._alive()
+            return _reply(start_response, ok=alive, body={"alive": alive})
         if path == "/readyz":
             reasons = {name: reason for name, check in self._checks.items() if (reason := check()) is not None}
             return _reply(start_response, ok=not reasons, body={"ready": not reasons, "reasons": reasons})

@@ -26,9 +26,12 @@ def no_settings_from_outside() -> None:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
     """Kafka, Schema Registry and Milvus Lite. A part that cannot start fails the tests that need it."""
     local = LocalStack(tmp_path_factory.mktemp("stack"), ROOT / ".kith" / "parts", say=print)
-    yield local.start()
-    children = [local.processes.find(name) for name in PARTS]
-    local.stop([*reversed(PARTS)])
+    try:
+        yield local.start()
+    finally:
+        # What did start when another part did not is ended too.
+        children = [local.processes.find(name) for name in PARTS]
+        local.stop([*reversed(PARTS)])
     left = [child.name for child in children if child is not None and child.alive()]
     assert left == [], f"processes left behind: {left}"
 

@@ -16,28 +16,32 @@ from workers.release import Release
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
-# No tokenizer makes fewer than one token of this many characters of real text; the rest would be cut off anyway.
+# Prose has 4 to 6 characters a token. Only runs of white space or one endless word have more than this, so the cut
+# takes away nothing that would be read, and a text of any length costs milliseconds.
 _MAX_CHARS_PER_TOKEN = 32
 
 
 class OnnxEmbedder:
-    """Implements `workers.contract.Embedder`. Safe to call from several threads; one call uses `threads` cores.
+    """Implements `workers.contract.Embedder`. Safe to call from several threads.
+
+    Activations are quantized with one scale a run, so a text's vector depends a little on the texts it ran with.
 
     Args:
-        threads: threads of a run; 0 takes every core.
-        token_budget: tokens of a run, padding included.
+        threads: threads of a model run; 0 takes every core. The tokenizer, 1 to 2 % of the work, takes every core.
+        token_budget: tokens of a run, padding included; it bounds the memory. 1 runs every text alone.
         provider: "cpu" or "cuda".
 
     Raises:
-        ReleaseError: the graph cannot be loaded.
-        SettingsError: the provider is not there. ONNX Runtime would fall back to another one without a word.
+        ReleaseError: the graph cannot be loaded, or gives vectors of another length than the manifest says.
+        SettingsError: the provider is unknown or not there. ONNX Runtime would fall back to another one without a word.
     """
 
-    def __init__(self, release: Release, *, threads: int = 0, token_budget: int = 512, provider: str = "cpu") -> None:
+    def __init__(self, release: Release, *, threads: int = 0, token_budget: int = 1024, provider: str = "cpu") -> None:
         self._manifest = release.manifest
         self._token_budget = token_budget
         self._tokenizer = _tokenizer(release)
         self._session = _session(release, threads, provider)
+        _check_width(self._session, release)
 
     @property
     def dim(self) -> int:
@@ -89,7 +93,9 @@ def _tokenizer(release: Release) -> Tokenizer:
 
 
 def _session(release: Release, threads: int, provider: str) -> onnxruntime.InferenceSession:
-    wanted = PROVIDERS[provider]
+    wanted = PROVIDERS.get(provider)
+    if wanted is None:
+        raise SettingsError(f"KITH_PROVIDER is {provider}.", f"Set it to one of {', '.join(PROVIDERS)}.")
     available = onnxruntime.get_available_providers()
     if wanted not in available:
         raise SettingsError(
@@ -99,6 +105,8 @@ def _session(release: Release, threads: int, provider: str) -> onnxruntime.Infer
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    # Patterns are kept per shape of input, and every run has another. The arena stays: it bounds memory by the largest run.
+    options.enable_mem_pattern = False
     # Spinning threads would take the other core from Kafka's client and the event loop between runs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
@@ -111,6 +119,15 @@ def _session(release: Release, threads: int, provider: str) -> onnxruntime.Infer
             "Check the driver and the CUDA libraries, or set KITH_PROVIDER=cpu.",
         )
     return session
+
+
+def _check_width(session: onnxruntime.InferenceSession, release: Release) -> None:
+    width = session.get_outputs()[0].shape[-1]
+    if width != release.manifest.dim:
+        raise ReleaseError(
+            f"{release.model_file} gives vectors of {width}, its manifest says {release.manifest.dim}.",
+            "Export the release again.",
+        )
 
 
 def _load_errors() -> tuple[type[Exception], ...]:

@@ -10,7 +10,8 @@ from workers.contract import Embedder, Vectors
 MAX_PARTS = 8
 MAX_PART_CHARS = 200
 
-_SENTENCE_END = re.compile(r"(?<=[.!?…。])\s+")
+# Chinese and Japanese put no space after a sentence; theirs are the full-width marks.
+_SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|(?<=[。\uff01\uff1f])\s*")
 
 
 def parts_of(text: str) -> list[str]:

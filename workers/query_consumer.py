@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event
 from typing import Any
 
@@ -13,6 +13,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 
 from kith import metrics
+from kith.deadline import Deadline
 from kith.errors import Unavailable
 from schemas import headers
 from schemas.codec import Codec, DecodeError
@@ -27,6 +28,10 @@ _FIRST_WAIT_S = 0.2
 _CONNECT_S = 5.0
 _FLUSH_S = 10.0
 _ANY_PARTITION = -1
+# How often a consumer with nothing to do looks whether it could answer.
+_LOOK_EVERY_S = 2.0
+# Kafka's own rule for names; a name outside it is refused here, since librdkafka raises on some and asks for others.
+_TOPIC_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +110,19 @@ class QueryConsumer:
         self._stop = Event()
         self._assigned = False
         self._moved_at = time.monotonic()
-        self._reason: str | None = "not yet a member of the consumer group"
+        self._reason: str | None = None
+        self._look_again = Deadline.after(0)
 
     def run(self) -> None:
         """Answer until `stop`; then finish the batch in hand, flush its replies and leave the group.
 
         Raises:
-            Unavailable: Kafka does not answer at the start.
+            Unavailable: Kafka or the registry does not answer at the start, or Kafka gives this member up for good.
+            kith.errors.InputError: the registry refuses the contract of replies.
         """
         self._require_kafka()
+        # The one schema that every answer needs, refusals included; from here on the registry may be away.
+        self._codec.encode(self._topics.replies.subject, SearchReply(ReplyStatus.OK))
         self._consumer.subscribe([self._topics.requests.name], on_assign=self._on_assign)
         try:
             while not self._stop.is_set():
@@ -121,6 +130,9 @@ class QueryConsumer:
                 messages = self._next_batch()
                 if messages:
                     self._handle(messages)
+                elif self._look_again.expired():
+                    self._reason = self._searcher.reason()
+                    self._look_again = Deadline.after(_LOOK_EVERY_S)
         finally:
             self._producer.flush(_FLUSH_S)
             self._consumer.close()
@@ -132,7 +144,7 @@ class QueryConsumer:
     @property
     def reason(self) -> str | None:
         """Why requests are not answered now; None when they are."""
-        return self._reason
+        return self._reason if self._assigned else "not yet a member of the consumer group"
 
     def idle_s(self) -> float:
         """Seconds since the loop last turned."""
@@ -150,7 +162,7 @@ class QueryConsumer:
             raise Unavailable(f"The topic {self._topics.requests.name} does not exist.", "Run `kith topics apply`.")
 
     def _on_assign(self, _consumer: Consumer, _partitions: Sequence[Any]) -> None:
-        self._reason = None
+        self._assigned = True
 
     def _next_batch(self) -> list[Message]:
         first = self._consumer.poll(_FIRST_WAIT_S)
@@ -164,6 +176,11 @@ class QueryConsumer:
         error: KafkaError | None = message.error()
         if error is None:
             return True
+        if error.fatal():
+            raise Unavailable(
+                f"Kafka at {self._bootstrap} gave this consumer up: {error.str()}.",
+                "Check that the brokers are Kafka 4 or newer and that this user may read the group and its topic.",
+            )
         log.warning("kafka", reason=error.str())
         return False
 
@@ -179,11 +196,19 @@ class QueryConsumer:
                 metrics.SEARCH_REQUESTS.labels(status=one.reply.status.value).inc()
                 self._send(one.address, one.reply)
         away = [reply.error for reply in replies if reply.status is ReplyStatus.UNAVAILABLE]
-        self._reason = away[0] if away else None
+        if away or any(reply.status is ReplyStatus.OK for reply in replies):
+            self._reason = away[0] if away else None
         if self._producer.flush(_FLUSH_S):
             metrics.SEARCH_DROPPED.labels(reason="not_acknowledged").inc()
+        self._keep_offsets(messages)
+
+    def _keep_offsets(self, messages: Sequence[Message]) -> None:
         for message in messages:
-            self._consumer.store_offsets(message)
+            try:
+                self._consumer.store_offsets(message)
+            except KafkaException as error:
+                # The partition went to another member meanwhile, which answers again: the client knows the reply by id.
+                log.info("offset not kept", partition=message.partition(), reason=error.args[0].str())
 
     def _read(self, message: Message) -> _Asked | None:
         address = self._address(message)
@@ -203,7 +228,7 @@ class QueryConsumer:
         if not topic:
             self._drop("no_reply_topic", message)
             return None
-        if not self._reply_topics.fullmatch(topic):
+        if not (_TOPIC_NAME.fullmatch(topic) and self._reply_topics.fullmatch(topic)):
             self._drop("reply_topic_not_allowed", message)
             return None
         partition = headers.header(given, headers.REPLY_PARTITION)
@@ -217,14 +242,7 @@ class QueryConsumer:
         if request.deadline_at is not None:
             return request
         _kind, written_at = message.timestamp()
-        return SearchRequest(
-            request.query,
-            request.limit,
-            request.filters,
-            request.with_matched_text,
-            written_at + self._default_timeout_ms,
-            request.requester,
-        )
+        return replace(request, deadline_at=written_at + self._default_timeout_ms)
 
     def _send(self, address: ReplyAddress, reply: SearchReply) -> None:
         carried: headers.Headers = []
@@ -239,7 +257,8 @@ class QueryConsumer:
                 address.topic, value, partition=partition, headers=carried, on_delivery=self._delivered
             )
         except (BufferError, KafkaException) as error:
-            metrics.SEARCH_DROPPED.labels(reason="queue_full").inc()
+            reason = "queue_full" if isinstance(error, BufferError) else "refused"
+            metrics.SEARCH_DROPPED.labels(reason=reason).inc()
             log.warning("reply dropped", topic=address.topic, reason=str(error))
         self._producer.poll(0)
 

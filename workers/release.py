@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -13,8 +14,13 @@ from kith.errors import ReleaseError
 MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"
 MODEL_INT8 = "model.int8.onnx"
+RELEASE_NAME = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
 
 _BLOCK = 1 << 20
+_RESTORE = "Restore the release folder, or export the release again."
+
+# A plain name: what a manifest lists lies in its own folder.
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
 
 
 class ReleaseFile(BaseModel):
@@ -51,7 +57,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")
+    name: str = Field(pattern=RELEASE_NAME)
     dim: int = Field(ge=1)
     max_tokens: int = Field(ge=8)
     renderer: str
@@ -62,7 +68,7 @@ class Manifest(BaseModel):
     command: str
     tools: dict[str, str]
     metrics: dict[str, float]
-    files: dict[str, ReleaseFile]
+    files: dict[FileName, ReleaseFile]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +100,7 @@ def load_release(folder: Path) -> Release:
         raise ReleaseError(
             f"{folder} holds no model release: {MANIFEST} is missing.", "Set KITH_MODEL_DIR to a release folder."
         )
-    try:
-        manifest = Manifest.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        raise ReleaseError(
-            f"{path} is not a manifest: {where}: {first['msg']}.", "Export the release again."
-        ) from error
+    manifest = _manifest(path)
     for name in (MODEL_INT8, TOKENIZER):
         if name not in manifest.files:
             raise ReleaseError(f"{path} does not list {name}.", "Export the release again.")
@@ -124,11 +123,28 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
+def _manifest(path: Path) -> Manifest:
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ReleaseError(f"{path} cannot be read: {error.strerror}.", "Check who may read it.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
+        raise ReleaseError(
+            f"{path} is not a manifest: {where}: {first['msg']}.", "Export the release again."
+        ) from error
+
+
 def _verify(path: Path, expected: ReleaseFile) -> None:
     if not path.is_file():
-        raise ReleaseError(f"{path} is missing.", "Restore the release folder, or export the release again.")
-    if path.stat().st_size != expected.bytes or sha256_of(path) != expected.sha256:
+        raise ReleaseError(f"{path} is missing.", _RESTORE)
+    try:
+        same = path.stat().st_size == expected.bytes and sha256_of(path) == expected.sha256
+    except OSError as error:
+        raise ReleaseError(f"{path} cannot be read: {error.strerror}.", "Check who may read it.") from error
+    if not same:
         raise ReleaseError(
             f"{path} is not the file of this release: its hash differs from the manifest's.",
-            "Restore the release folder, or export the release again.",
+            _RESTORE,
         )

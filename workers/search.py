@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from kith import metrics
 from kith.deadline import Deadline
-from kith.errors import InputError, Unavailable
+from kith.errors import InputError, KithError
 from schemas.records import ReplyHit, ReplyStatus, SearchReply, SearchRequest
 from workers.contract import CollectionInfo, Embedder, Filter, Hit, Index, Vectors
 from workers.matched_text import nearest_parts, shortened
@@ -71,6 +71,11 @@ class Searcher:
             metrics.SEARCH_REQUESTS.labels(status=reply.status.value).inc()
         return [replies[place] for place in range(len(requests))]
 
+    def reason(self) -> str | None:
+        """Why nothing could be answered now; None when the live collection is there and of this model. Blocking."""
+        live = self._live_collection()
+        return live.error if isinstance(live, SearchReply) else None
+
     def _refused(self, request: SearchRequest, now_ms: int) -> SearchReply | None:
         if request.deadline_at is not None and request.deadline_at < now_ms:
             return SearchReply(ReplyStatus.EXPIRED, f"The deadline passed {now_ms - request.deadline_at} ms ago.")
@@ -83,15 +88,15 @@ class Searcher:
         return None
 
     def _search(self, requests: Sequence[SearchRequest]) -> list[SearchReply]:
-        try:
-            collection = self._collection()
-        except Unavailable as error:
-            return [_unavailable(error)] * len(requests)
-        if collection.model != self._model:
-            other = f"The live collection was made with {collection.model}; this process runs {self._model}."
-            return [SearchReply(ReplyStatus.UNAVAILABLE, other)] * len(requests)
+        collection = self._live_collection()
+        if isinstance(collection, SearchReply):
+            return [collection] * len(requests)
         started = time.perf_counter()
-        vectors = self._embedder.embed([request.query for request in requests])
+        try:
+            vectors = self._embedder.embed([request.query for request in requests])
+        except InputError as error:
+            # The query that cannot be embedded must not take the others with it.
+            return [_bad(str(error))] if len(requests) == 1 else [self._search([one])[0] for one in requests]
         embed_ms = (time.perf_counter() - started) * 1000
         metrics.SEARCH_EMBED_SECONDS.observe(embed_ms / 1000)
         found = self._find(requests, vectors, collection.name)
@@ -117,7 +122,7 @@ class Searcher:
             except InputError as error:
                 found |= dict.fromkeys(places, _bad(str(error)))
                 continue
-            except Unavailable as error:
+            except KithError as error:
                 # The alias may have moved away from a collection that is gone.
                 self._live = None
                 found |= dict.fromkeys(places, _unavailable(error))
@@ -139,10 +144,17 @@ class Searcher:
                 matched[place] = parts
         return matched
 
-    def _collection(self) -> CollectionInfo:
+    def _live_collection(self) -> CollectionInfo | SearchReply:
         if self._live is None or self._live_until.expired():
-            self._live = self._resolve()
+            try:
+                self._live = self._resolve()
+            except KithError as error:
+                # Whatever is wrong there, no request is to blame for it.
+                return _unavailable(error)
             self._live_until = Deadline.after(_ALIAS_KEPT_S)
+        if self._live.model != self._model:
+            other = f"The live collection was made with {self._live.model}; this process runs {self._model}."
+            return SearchReply(ReplyStatus.UNAVAILABLE, other)
         return self._live
 
 
@@ -181,5 +193,5 @@ def _bad(reason: str) -> SearchReply:
     return SearchReply(ReplyStatus.BAD_REQUEST, reason)
 
 
-def _unavailable(error: Unavailable) -> SearchReply:
+def _unavailable(error: KithError) -> SearchReply:
     return SearchReply(ReplyStatus.UNAVAILABLE, str(error))

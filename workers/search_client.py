@@ -9,7 +9,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 
 from kith.deadline import Deadline
-from kith.errors import Unavailable
+from kith.errors import InputError, Unavailable
 from schemas import headers
 from schemas.codec import Codec
 from schemas.records import SearchReply, SearchRequest
@@ -47,13 +47,18 @@ class SearchClient:
         """The reply to a request.
 
         Raises:
+            InputError: a text of the request is not valid Unicode.
             Unavailable: none came in time.
         """
+        try:
+            value = self._codec.encode(self._requests.subject, request)
+        except UnicodeEncodeError as error:
+            raise InputError("The request is not valid Unicode text.", "Give its words in UTF-8.") from error
         deadline = Deadline.after(timeout_s)
         correlation_id = uuid.uuid4().bytes
         self._producer.produce(
             self._requests.name,
-            self._codec.encode(self._requests.subject, request),
+            value,
             headers=[
                 (headers.REPLY_TOPIC, self._replies.name.encode()),
                 (headers.REPLY_PARTITION, headers.pack_partition(self._partition)),

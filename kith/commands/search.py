@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from schemas.records import SearchReply
 
 _NOTHING_FOUND = 1
+_MAX_TIMEOUT_S = 120.0
 
 
 def search(
@@ -32,7 +33,7 @@ def search(
 ) -> None:
     """Ask who fits: the question goes over Kafka to the query consumer, the answer comes back the same way.
 
-    Exit code 1 when nobody is found.
+    Exit codes: 0 found, 1 nobody found, 2 a request that cannot be answered, 3 no answer now.
 
     Example: `kith search "who knows about treating cancer?" --country DE --limit 5`
     """
@@ -41,13 +42,15 @@ def search(
     from schemas.records import FilterOperator, ReplyStatus, RequestFilter, SearchRequest, to_avro
     from streams.clock import now_ms
 
+    timeout_s = settings.query_timeout_s if timeout is None else timeout
+    if not 0 < timeout_s <= _MAX_TIMEOUT_S:
+        raise InputError(f"--timeout is {timeout_s:g}.", f"Give seconds, more than 0 and up to {_MAX_TIMEOUT_S:g}.")
     any_of = {"country": country, "location": location, "industry": industry, "seniority": seniority}
     filters = [RequestFilter(name, FilterOperator.IN, values) for name, values in any_of.items() if values]
     if skill:
         filters.append(RequestFilter("skills", FilterOperator.CONTAINS_ALL, skill))
     if language:
         filters.append(RequestFilter("languages", FilterOperator.CONTAINS_ANY, language))
-    timeout_s = settings.query_timeout_s if timeout is None else timeout
     client = wiring.search_client(settings)
     try:
         reply = client.ask(

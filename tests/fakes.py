@@ -1,0 +1,71 @@
+"""An index and an embedder that live in memory. The contract suites run on them too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from kith.errors import Unavailable
+from workers.contract import Filter, Hit, Row, Vectors
+from workers.filters import expression
+
+DIM = 16
+
+
+class BagOfWordsEmbedder:
+    """Texts that share words are near; deterministic."""
+
+    dim = DIM
+
+    def __init__(self) -> None:
+        self.calls: list[int] = []
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        self.calls.append(len(texts))
+        rows = np.full((len(texts), DIM), 1e-3, dtype=np.float32)
+        for row, text in zip(rows, texts, strict=True):
+            for word in text.lower().replace(".", " ").replace("?", " ").split():
+                row[sum(word.encode()) % DIM] += 1
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+class BruteForceIndex:
+    """Every row in a dict; `away` makes searches unavailable. Compares `eq` and `in` on scalar fields only."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Row] = {}
+        self.away = False
+        self.searches = 0
+
+    def upsert(self, collection: str, rows: Sequence[Row], timeout_s: float) -> None:
+        self.rows |= {row.profile_id: row for row in rows}
+
+    def delete(self, collection: str, profile_ids: Sequence[str], timeout_s: float) -> None:
+        for profile_id in profile_ids:
+            self.rows.pop(profile_id, None)
+
+    def search(
+        self, collection: str, vectors: Vectors, limit: int, filters: Sequence[Filter], timeout_s: float
+    ) -> list[list[Hit]]:
+        self.searches += 1
+        if self.away:
+            raise Unavailable("The index is away.")
+        expression(filters)  # refuses what the real one refuses
+        kept = [row for row in self.rows.values() if all(_holds(row, one) for one in filters)]
+        return [self._nearest(vector, kept, limit) for vector in vectors]
+
+    def versions(self, collection: str, profile_ids: Sequence[str], timeout_s: float) -> dict[str, int]:
+        return {one: self.rows[one].version for one in profile_ids if one in self.rows}
+
+    def count(self, collection: str, timeout_s: float) -> int:
+        return len(self.rows)
+
+    def _nearest(self, vector: np.ndarray, rows: Sequence[Row], limit: int) -> list[Hit]:
+        hits = [Hit(r.profile_id, r.version, float(r.vector @ vector), r.fields, r.text) for r in rows]
+        return sorted(hits, key=lambda hit: -hit.score)[:limit]
+
+
+def _holds(row: Row, condition: Filter) -> bool:
+    held = row.profile_id if condition.field == "profile_id" else getattr(row.fields, condition.field)
+    return held in condition.values

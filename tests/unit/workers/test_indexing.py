@@ -1,0 +1,69 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.fakes import BagOfWordsEmbedder, BruteForceIndex
+
+from kith.deadline import Deadline
+from kith.errors import InputError, Unavailable
+from schemas.records import Stage
+from workers.contract import Applied, Delete, ProfileFields, Rejected, Upsert
+from workers.indexing import ModelIndexer, each_or_rejected
+
+
+def upsert(profile_id, text="Engineer."):
+    return Upsert(profile_id, 1, ProfileFields(name="n"), text)
+
+
+class PickyIndex(BruteForceIndex):
+    """Refuses a whole batch that holds a bad row, as Milvus does."""
+
+    def upsert(self, collection, rows, timeout_s):
+        if any(row.profile_id.startswith("bad") for row in rows):
+            raise InputError("a row is bad")
+        super().upsert(collection, rows, timeout_s)
+
+
+async def test_one_result_per_operation_in_order_and_one_bad_row_costs_no_other():
+    index = PickyIndex()
+    indexer = ModelIndexer(BagOfWordsEmbedder(), index, "c")
+    index.rows["gone"] = object()
+    batch = [upsert("a"), Delete("gone", 2), upsert("bad1"), upsert("b"), upsert("bad2")]
+    results = await indexer.apply(batch, Deadline.after(5))
+    assert [type(result) for result in results] == [Applied, Applied, Rejected, Applied, Rejected]
+    assert results[0].vector.shape == (16,)
+    assert results[1].vector is None
+    assert (results[2].stage, results[2].message) == (Stage.WRITE, "a row is bad")
+    assert set(index.rows) == {"a", "b"}
+
+
+async def test_repeating_a_batch_is_harmless():
+    index = BruteForceIndex()
+    indexer = ModelIndexer(BagOfWordsEmbedder(), index, "c")
+    for _ in range(2):
+        await indexer.apply([upsert("a"), Delete("b", 1)], Deadline.after(5))
+    assert set(index.rows) == {"a"}
+
+
+async def test_spent_time_is_unavailable_and_nothing_is_written():
+    index = BruteForceIndex()
+    with pytest.raises(Unavailable):
+        await ModelIndexer(BagOfWordsEmbedder(), index, "c").apply([upsert("a")], Deadline.after(0))
+    assert index.rows == {}
+
+
+async def test_ids_that_are_not_unique_are_a_bug_and_said_to_be_one():
+    with pytest.raises(AssertionError, match="bug"):
+        await ModelIndexer(BagOfWordsEmbedder(), BruteForceIndex(), "c").apply(
+            [upsert("a"), Delete("a", 1)], Deadline.after(5)
+        )
+
+
+@given(st.lists(st.booleans(), max_size=40))
+def test_exactly_the_refused_items_are_rejected(refused):
+    def work(piece):
+        if any(piece):
+            raise InputError("no")
+        return ["done"] * len(piece)
+
+    results = each_or_rejected(refused, work, Stage.EMBED)
+    assert [isinstance(result, Rejected) for result in results] == refused

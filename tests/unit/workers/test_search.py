@@ -1,0 +1,120 @@
+import pytest
+from tests.fakes import DIM, BagOfWordsEmbedder, BruteForceIndex
+
+from kith.errors import Unavailable
+from schemas.records import FilterOperator, ReplyStatus, RequestFilter, SearchRequest
+from workers.contract import CollectionInfo, ProfileFields, Row
+from workers.search import QueryLimits, Searcher
+
+NOW = 1_000_000
+TEXTS = {
+    "ada": "Engineer of engines. Plays chess.",
+    "bob": "Baker of bread. Sings in a choir.",
+    "eve": "Engineer of roads.",
+}
+
+
+class Bench:
+    def __init__(self, model: str = "student-v0") -> None:
+        self.embedder, self.index = BagOfWordsEmbedder(), BruteForceIndex()
+        vectors = self.embedder.embed(list(TEXTS.values()))
+        rows = [
+            Row(name, 3, ProfileFields(name=name, country="DE" if name == "bob" else "FR"), text, vector)
+            for (name, text), vector in zip(TEXTS.items(), vectors, strict=True)
+        ]
+        self.index.upsert("c", rows, 1)
+        self.resolved = 0
+        self.collection = CollectionInfo("c", model, "profile-text-1", DIM)
+        self.searcher = Searcher(
+            self.embedder, self.index, "student-v0", self.resolve, QueryLimits(max_limit=10, max_chars=50, timeout_s=5)
+        )
+        self.embedder.calls.clear()
+
+    def resolve(self) -> CollectionInfo:
+        self.resolved += 1
+        return self.collection
+
+    def answer(self, *requests: SearchRequest):
+        return self.searcher.answer(requests, NOW)
+
+
+def test_replies_come_in_the_order_of_the_requests_from_one_embedding_run():
+    bench = Bench()
+    replies = bench.answer(
+        SearchRequest("bread", with_matched_text=False),
+        SearchRequest(" "),
+        SearchRequest("engines", limit=1, with_matched_text=False),
+    )
+    assert [reply.status for reply in replies] == [ReplyStatus.OK, ReplyStatus.BAD_REQUEST, ReplyStatus.OK]
+    assert replies[0].hits[0].profile_id == "bob"
+    assert [hit.profile_id for hit in replies[2].hits] == ["ada"]
+    assert bench.embedder.calls == [2]
+
+
+def test_requests_that_ask_alike_go_to_the_index_together():
+    bench = Bench()
+    bench.answer(*(SearchRequest(word, with_matched_text=False) for word in ("bread", "roads", "chess")))
+    assert bench.index.searches == 1
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        (SearchRequest("\n\t "), "empty"),
+        (SearchRequest("x" * 51), "51 characters"),
+        (SearchRequest("x", limit=0), "limit is 0"),
+        (SearchRequest("x", limit=11), "limit is 11"),
+        (SearchRequest("x", filters=[RequestFilter("secret", FilterOperator.EQ, ["1"])]), "secret"),
+        (SearchRequest("x", filters=[RequestFilter("country", FilterOperator.EQ, ["DE", "FR"])]), "country"),
+    ],
+)
+def test_what_will_never_be_answered_is_a_bad_request_and_harms_no_other(request_, said):
+    refused, other = Bench().answer(request_, SearchRequest("bread"))
+    assert refused.status is ReplyStatus.BAD_REQUEST
+    assert said in refused.error
+    assert other.status is ReplyStatus.OK
+
+
+def test_an_expired_request_is_not_worked_on():
+    bench = Bench()
+    (reply,) = bench.answer(SearchRequest("bread", deadline_at=NOW - 5))
+    assert (reply.status, reply.error) == (ReplyStatus.EXPIRED, "The deadline passed 5 ms ago.")
+    assert bench.embedder.calls == []
+
+
+def test_filters_hold():
+    (reply,) = Bench().answer(SearchRequest("bread", filters=[RequestFilter("country", FilterOperator.IN, ["FR"])]))
+    assert {hit.profile_id for hit in reply.hits} == {"ada", "eve"}
+
+
+def test_the_matched_text_is_the_nearest_sentence():
+    (reply,) = Bench().answer(SearchRequest("choir sings", limit=1))
+    assert reply.hits[0].matched_text == "Sings in a choir."
+
+
+def test_an_index_that_is_away_is_said_and_asked_again_later():
+    bench = Bench()
+    bench.index.away = True
+    (reply,) = bench.answer(SearchRequest("bread"))
+    assert (reply.status, reply.error) == (ReplyStatus.UNAVAILABLE, "The index is away.")
+    bench.index.away = False
+    assert bench.answer(SearchRequest("bread"))[0].status is ReplyStatus.OK
+    assert bench.resolved == 2, "the alias is looked up again after a failure"
+
+
+def test_a_collection_of_another_model_is_never_searched():
+    bench = Bench(model="student-v1")
+    (reply,) = bench.answer(SearchRequest("bread"))
+    assert reply.status is ReplyStatus.UNAVAILABLE
+    assert "student-v1" in reply.error
+    assert (bench.embedder.calls, bench.index.searches) == ([], 0)
+
+
+def test_an_alias_that_cannot_be_resolved_is_unavailable():
+    bench = Bench()
+
+    def gone() -> CollectionInfo:
+        raise Unavailable("no alias")
+
+    bench.searcher = Searcher(bench.embedder, bench.index, "student-v0", gone, QueryLimits(10, 50, 5))
+    assert bench.answer(SearchRequest("bread"))[0].status is ReplyStatus.UNAVAILABLE
