@@ -18,6 +18,7 @@ WEIGHTS = "model.safetensors"
 
 _MODULES = "modules.json"
 _EXPORTED_MODULES = frozenset({"Transformer", "Pooling", "Normalize"})
+_WHAT_IT_HOLDS = f"It must hold {CONFIG}, {WEIGHTS} and tokenizer.json of a BERT encoder."
 _SAME_ENCODER = "Are the two files of the same encoder?"
 
 _ParsedT = TypeVar("_ParsedT")
@@ -69,9 +70,7 @@ def load_encoder(folder: Path) -> tuple[EncoderConfig, dict[str, Array]]:
     try:
         weights = load_file(folder / WEIGHTS)
     except (OSError, SafetensorError) as error:
-        raise InputError(
-            f"{folder / WEIGHTS} cannot be read: {error}.", "It must be the safetensors file of a BERT encoder."
-        ) from error
+        raise InputError(f"{folder} is not a readable encoder: {WEIGHTS}: {error}.", _WHAT_IT_HOLDS) from error
     named = {name.removeprefix("bert."): np.asarray(weight, dtype=np.float32) for name, weight in weights.items()}
     _check_weights(folder / WEIGHTS, config, named)
     return config, named
@@ -117,10 +116,14 @@ def _parsed(path: Path, kind: TypeAdapter[_ParsedT]) -> _ParsedT:
     try:
         return kind.validate_json(path.read_bytes())
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.", "Is this the folder of an encoder?") from error
+        raise InputError(
+            f"{path.parent} is not a readable encoder: {path.name}: {error.strerror}.", _WHAT_IT_HOLDS
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole file"
+        if isinstance(first["input"], str | int | float) and first["loc"]:
+            where += f" is {first['input']!r}"
         raise InputError(
             f"{path}: {where}: {first['msg']}.", "Only BERT encoders with gelu and absolute positions can be exported."
         ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from math import erf
 from pathlib import Path
 
@@ -10,38 +11,51 @@ import numpy as np
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-HIDDEN, LAYERS, HEADS, WIDE, POSITIONS, EPSILON = 16, 2, 4, 32, 64, 1e-12
+POSITIONS, EPSILON = 64, 1e-12
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "who", "can", "fix", "a", "leaking", "roof", "treats", "cancer", "bakes"]
 
 
-def write(folder: Path, seed: int = 1) -> dict[str, np.ndarray]:
+@dataclass(frozen=True)
+class Shape:
+    layers: int = 2
+    hidden: int = 16
+    heads: int = 4
+    wide: int = 32
+
+
+SMALL = Shape()
+HIDDEN = SMALL.hidden
+
+
+def write(folder: Path, seed: int = 1, shape: Shape = SMALL) -> dict[str, np.ndarray]:
     """Write config, weights and tokenizer; returns the weights."""
     folder.mkdir(parents=True)
     config = {
         "model_type": "bert",
         "hidden_act": "gelu",
-        "hidden_size": HIDDEN,
-        "num_hidden_layers": LAYERS,
-        "num_attention_heads": HEADS,
+        "hidden_size": shape.hidden,
+        "num_hidden_layers": shape.layers,
+        "num_attention_heads": shape.heads,
         "layer_norm_eps": EPSILON,
         "max_position_embeddings": POSITIONS,
+        "vocab_size": len(WORDS),
     }
     (folder / "config.json").write_text(json.dumps(config))
-    weights = _weights(np.random.default_rng(seed))
+    weights = _weights(np.random.default_rng(seed), shape)
     save_file(weights, folder / "model.safetensors")
     _tokenizer().save(str(folder / "tokenizer.json"))
     return weights
 
 
-def embed(weights: dict[str, np.ndarray], ids: list[int]) -> np.ndarray:
-    """float64 (HIDDEN,), unit length: the encoder as its paper has it (Devlin et al., 2019), mean-pooled."""
+def embed(weights: dict[str, np.ndarray], ids: list[int], shape: Shape = SMALL) -> np.ndarray:
+    """float64 (hidden,), unit length: the encoder as its paper has it (Devlin et al., 2019), mean-pooled."""
     state = weights["embeddings.word_embeddings.weight"][ids].astype(np.float64)
     state = state + weights["embeddings.position_embeddings.weight"][: len(ids)]
     state = state + weights["embeddings.token_type_embeddings.weight"][0]
     state = _norm(state, weights, "embeddings.LayerNorm")
-    for layer in range(LAYERS):
+    for layer in range(shape.layers):
         prefix = f"encoder.layer.{layer}"
-        attended = _attention(state, weights, f"{prefix}.attention.self")
+        attended = _attention(state, weights, f"{prefix}.attention.self", shape)
         projected = _dense(attended, weights, f"{prefix}.attention.output.dense")
         state = _norm(projected + state, weights, f"{prefix}.attention.output.LayerNorm")
         wide = _dense(state, weights, f"{prefix}.intermediate.dense")
@@ -51,16 +65,16 @@ def embed(weights: dict[str, np.ndarray], ids: list[int]) -> np.ndarray:
     return mean / np.linalg.norm(mean)
 
 
-def _attention(state: np.ndarray, weights: dict[str, np.ndarray], prefix: str) -> np.ndarray:
-    size = HIDDEN // HEADS
+def _attention(state: np.ndarray, weights: dict[str, np.ndarray], prefix: str, shape: Shape) -> np.ndarray:
+    size = shape.hidden // shape.heads
     query, key, value = (
-        _dense(state, weights, f"{prefix}.{part}").reshape(-1, HEADS, size).transpose(1, 0, 2)
+        _dense(state, weights, f"{prefix}.{part}").reshape(-1, shape.heads, size).transpose(1, 0, 2)
         for part in ("query", "key", "value")
     )
     scores = query @ key.transpose(0, 2, 1) / np.sqrt(size)
     weight = np.exp(scores - scores.max(axis=-1, keepdims=True))
     weight = weight / weight.sum(axis=-1, keepdims=True)
-    return (weight @ value).transpose(1, 0, 2).reshape(-1, HIDDEN)
+    return (weight @ value).transpose(1, 0, 2).reshape(-1, shape.hidden)
 
 
 def _dense(state: np.ndarray, weights: dict[str, np.ndarray], prefix: str) -> np.ndarray:
@@ -73,23 +87,24 @@ def _norm(state: np.ndarray, weights: dict[str, np.ndarray], prefix: str) -> np.
     return scaled * weights[f"{prefix}.weight"] + weights[f"{prefix}.bias"]
 
 
-def _weights(random: np.random.Generator) -> dict[str, np.ndarray]:
-    shapes = {
-        "embeddings.word_embeddings.weight": (len(WORDS), HIDDEN),
-        "embeddings.position_embeddings.weight": (POSITIONS, HIDDEN),
-        "embeddings.token_type_embeddings.weight": (2, HIDDEN),
-        "embeddings.LayerNorm.weight": (HIDDEN,),
-        "embeddings.LayerNorm.bias": (HIDDEN,),
+def _weights(random: np.random.Generator, shape: Shape) -> dict[str, np.ndarray]:
+    hidden, wide = shape.hidden, shape.wide
+    shapes: dict[str, tuple[int, ...]] = {
+        "embeddings.word_embeddings.weight": (len(WORDS), hidden),
+        "embeddings.position_embeddings.weight": (POSITIONS, hidden),
+        "embeddings.token_type_embeddings.weight": (2, hidden),
+        "embeddings.LayerNorm.weight": (hidden,),
+        "embeddings.LayerNorm.bias": (hidden,),
     }
-    for layer in range(LAYERS):
+    for layer in range(shape.layers):
         prefix = f"encoder.layer.{layer}"
         for part in ("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"):
-            shapes |= {f"{prefix}.{part}.weight": (HIDDEN, HIDDEN), f"{prefix}.{part}.bias": (HIDDEN,)}
-        shapes |= {f"{prefix}.intermediate.dense.weight": (WIDE, HIDDEN), f"{prefix}.intermediate.dense.bias": (WIDE,)}
-        shapes |= {f"{prefix}.output.dense.weight": (HIDDEN, WIDE), f"{prefix}.output.dense.bias": (HIDDEN,)}
+            shapes |= {f"{prefix}.{part}.weight": (hidden, hidden), f"{prefix}.{part}.bias": (hidden,)}
+        shapes |= {f"{prefix}.intermediate.dense.weight": (wide, hidden), f"{prefix}.intermediate.dense.bias": (wide,)}
+        shapes |= {f"{prefix}.output.dense.weight": (hidden, wide), f"{prefix}.output.dense.bias": (hidden,)}
         for part in ("attention.output.LayerNorm", "output.LayerNorm"):
-            shapes |= {f"{prefix}.{part}.weight": (HIDDEN,), f"{prefix}.{part}.bias": (HIDDEN,)}
-    return {name: random.normal(0, 0.4, shape).astype(np.float32) for name, shape in shapes.items()}
+            shapes |= {f"{prefix}.{part}.weight": (hidden,), f"{prefix}.{part}.bias": (hidden,)}
+    return {name: random.normal(0, 0.4, size).astype(np.float32) for name, size in shapes.items()}
 
 
 def _tokenizer() -> Tokenizer:

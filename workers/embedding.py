@@ -105,7 +105,7 @@ def _session(release: Release, threads: int, provider: str) -> onnxruntime.Infer
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # Patterns are kept per shape of input, and every run has another. The arena stays: it bounds memory by the largest run.
+    # A pattern is kept for every shape of input, and most runs have a new one; the arena alone stays flat.
     options.enable_mem_pattern = False
     # Spinning threads would take the other core from Kafka's client and the event loop between runs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -7,6 +7,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+
 from tests.kith_process import ROOT
 
 PACKAGES = ("kith", "streams", "schemas", "workers", "distill", "benchmarks")

@@ -7,12 +7,13 @@ import click
 import pytest
 import typer.main
 from prometheus_client import REGISTRY
-from tests.kith_process import ROOT, run
 
 from kith import metrics
 from kith.cli import app
 from schemas.topics import Topics
+from tests.kith_process import ROOT, run
 
+FOLDERS = "kith|streams|schemas|workers|distill|tests|ops|docs|benchmarks|models"
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
@@ -25,7 +26,9 @@ def commands(group=None, path=()):
             yield (*path, name), one
 
 
-@pytest.mark.parametrize(("path", "command"), list(commands()), ids=lambda value: " ".join(value) if isinstance(value, tuple) else "")
+@pytest.mark.parametrize(
+    ("path", "command"), list(commands()), ids=lambda value: " ".join(value) if isinstance(value, tuple) else ""
+)
 def test_every_command_has_help_with_an_example_and_stands_in_the_readme(path, command):
     assert "Example:" in command.help
     assert f"kith {' '.join(path)}" in command.help
@@ -45,7 +48,9 @@ def test_links_and_named_files_exist(document):
     for target in re.findall(r"\]\(([^)#]+)\)", text):
         if not target.startswith("http"):
             assert (document.parent / target).exists(), target
-    for named in re.findall(r"`((?:kith|streams|schemas|workers|distill|tests|ops|docs|benchmarks|models)/[\w./-]+)`", text):
+    for named in re.findall(
+        r"`((?:kith|streams|schemas|workers|distill|tests|ops|docs|benchmarks|models)/[\w./-]+)`", text
+    ):
         assert (ROOT / named).exists(), named
 
 

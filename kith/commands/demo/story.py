@@ -56,6 +56,7 @@ class Story:
         self._codec = wiring.codec(settings)
         self._publisher = wiring.publisher(settings)
         self._index = wiring.index(settings)
+        self._collection = wiring.live_collection(settings, self._index).name
         self._client = wiring.search_client(settings)
         self._made: list[SyntheticProfile] = []
         self.world = World()
@@ -139,11 +140,11 @@ class Story:
             if deadline.expired():
                 raise PartFailed(f"Only {held} of {count} profiles are searchable after {_LOAD_S:.0f} s.")
             searchable(held)
-            pause(0.5)
+            pause(1.0)
         searchable(held)
 
     def _count(self) -> int:
-        return self._index.count(wiring.live_collection(self._settings, self._index).name, _ASK_S)
+        return self._index.count(self._collection, _ASK_S)
 
 
 def _change(profile_id: str, profile: Profile | None) -> ProfileChange:

@@ -1,11 +1,11 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.fakes import BagOfWordsEmbedder, BruteForceIndex
 
 from kith.deadline import Deadline
 from kith.errors import InputError, Unavailable
 from schemas.records import Stage
+from tests.fakes import BagOfWordsEmbedder, BruteForceIndex
 from workers.contract import Applied, Delete, ProfileFields, Rejected, Upsert
 from workers.indexing import ModelIndexer, each_or_rejected
 

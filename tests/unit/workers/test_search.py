@@ -1,8 +1,8 @@
 import pytest
-from tests.fakes import DIM, BagOfWordsEmbedder, BruteForceIndex
 
 from kith.errors import Unavailable
 from schemas.records import FilterOperator, ReplyStatus, RequestFilter, SearchRequest
+from tests.fakes import DIM, BagOfWordsEmbedder, BruteForceIndex
 from workers.contract import CollectionInfo, ProfileFields, Row
 from workers.search import QueryLimits, Searcher
 

@@ -1,0 +1,153 @@
+"""What the consumer makes of a record before and after its work. Nothing listens at the address: no test needs it."""
+
+import pytest
+from confluent_kafka import Message
+
+from schemas import headers
+from schemas.codec import Codec
+from schemas.records import ReplyStatus, SearchReply, SearchRequest
+from schemas.topics import Topics
+from tests.fakes import BagOfWordsEmbedder, BruteForceIndex
+from tests.fakes_bus import MemoryRegistry
+from workers.contract import CollectionInfo
+from workers.query_consumer import QueryConsumer, ReplyAddress
+from workers.search import QueryLimits, Searcher
+
+TOPICS = Topics("t.")
+WRITTEN_AT = 1_700_000_000_000
+
+
+class Desk:
+    def __init__(self):
+        self.registry = MemoryRegistry()
+        self.codec = Codec(self.registry)
+        live = CollectionInfo("c", "student-v0", "profile-text-1", 16)
+        searcher = Searcher(
+            BagOfWordsEmbedder(), BruteForceIndex(), "student-v0", lambda: live, QueryLimits(10, 50, 5.0)
+        )
+        self.consumer = QueryConsumer(
+            {"bootstrap.servers": "127.0.0.1:1"},
+            self.codec,
+            TOPICS,
+            searcher,
+            group="t.kith-query",
+            reply_topics=r"t\.search\.replies(\..+)?",
+            max_batch=4,
+            default_timeout_s=10,
+        )
+
+    def message(self, value=None, carried=((headers.REPLY_TOPIC, b"t.search.replies"),)):
+        if value is None:
+            value = self.codec.encode(TOPICS.requests.subject, SearchRequest("bread"))
+        return Message(
+            topic=TOPICS.requests.name,
+            partition=0,
+            offset=7,
+            value=value,
+            headers=list(carried),
+            timestamp=(1, WRITTEN_AT),
+        )
+
+    def read(self, *args, **kwargs):
+        return self.consumer._read(self.message(*args, **kwargs))
+
+
+@pytest.fixture
+def desk():
+    return Desk()
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        b"",
+        b"t.profile.changes",
+        b"search.replies",
+        b"txsearch.replies",
+        b"t.search.replies\n",
+        b"xt.search.replies",
+        # Names that Kafka does not know; the first of them cannot even be handed to librdkafka.
+        b"t.search.replies.\x00",
+        b"t.search.replies.a b",
+        b"t.search.replies.\xff",
+        b"t.search.replies." + b"a" * 250,
+    ],
+)
+def test_no_reply_is_written_to_a_topic_that_is_not_allowed(desk, topic):
+    assert desk.read(carried=[(headers.REPLY_TOPIC, topic)]) is None
+
+
+def test_a_request_that_names_no_reply_topic_is_left(desk):
+    assert desk.read(carried=[]) is None
+
+
+@pytest.mark.parametrize("topic", ["t.search.replies", "t.search.replies.shop-1_a"])
+def test_the_reply_goes_where_the_headers_say_and_the_correlation_id_stays_as_it_came(desk, topic):
+    asked = desk.read(
+        carried=[
+            (headers.REPLY_TOPIC, topic.encode()),
+            (headers.REPLY_PARTITION, headers.pack_partition(3)),
+            (headers.CORRELATION_ID, b"\x00\xff\x80"),
+        ]
+    )
+    assert asked.address == ReplyAddress(topic, 3, b"\x00\xff\x80")
+    assert asked.request.query == "bread"
+
+
+@pytest.mark.parametrize("partition", [b"", b"\x00", b"1", b"\x00\x00\x00\x00\x01", b"\xff\xff\xff\xff"])
+def test_a_partition_header_that_is_none_leaves_the_choice_to_kafka(desk, partition):
+    asked = desk.read(carried=[(headers.REPLY_TOPIC, b"t.search.replies"), (headers.REPLY_PARTITION, partition)])
+    assert asked.address.partition is None
+
+
+def test_a_request_without_a_deadline_gets_the_default_from_its_own_time(desk):
+    assert desk.read().request.deadline_at == WRITTEN_AT + 10_000
+
+
+def test_a_deadline_that_was_given_stays(desk):
+    given = desk.codec.encode(TOPICS.requests.subject, SearchRequest("bread", deadline_at=5))
+    assert desk.read(given).request.deadline_at == 5
+
+
+@pytest.mark.parametrize("value", [b"", b"garbage", b"\x00\x00\x00\x00\x63", b"\x00\x00\x00\x00\x01\xff\xff"])
+def test_what_cannot_be_read_is_answered_as_a_bad_request(desk, value):
+    desk.codec.encode(TOPICS.requests.subject, SearchRequest("bread"))
+    asked = desk.read(value)
+    assert (asked.request, asked.reply.status) == (None, ReplyStatus.BAD_REQUEST)
+    assert asked.reply.error
+
+
+def test_a_registry_that_is_away_is_said_and_schemas_known_before_go_on(desk):
+    known = desk.codec.encode(TOPICS.requests.subject, SearchRequest("bread"))
+    assert desk.read(known).request is not None
+    desk.registry.away = True
+    assert desk.read(known).request is not None
+    assert desk.read(b"\x00\x00\x00\x00\x63").reply.status is ReplyStatus.UNAVAILABLE
+
+
+def test_an_offset_of_a_partition_that_went_elsewhere_ends_nothing(desk):
+    desk.consumer._keep_offsets([desk.message()])
+
+
+def test_it_is_not_ready_before_it_is_a_member_of_its_group(desk):
+    assert "not yet a member" in desk.consumer.reason
+
+
+def test_what_is_sent_says_that_it_failed_in_a_header_and_only_then(desk):
+    sent = []
+
+    class Wire:
+        def produce(self, topic, value, **rest):
+            sent.append((topic, value, rest["partition"], rest["headers"]))
+
+        def poll(self, _timeout):
+            return 0
+
+    desk.consumer._producer = Wire()
+    desk.consumer._send(ReplyAddress("t.search.replies", 1, b"\xff"), SearchReply(ReplyStatus.EXPIRED, "late"))
+    desk.consumer._send(ReplyAddress("t.search.replies", None, None), SearchReply(ReplyStatus.OK))
+    (_, late, at, carried), (_, fine, anywhere, nothing) = sent
+    assert (at, carried) == (1, [(headers.CORRELATION_ID, b"\xff"), (headers.ERROR, b"expired")])
+    assert (anywhere, nothing) == (-1, [])
+    assert desk.codec.decode(late, SearchReply).error == "late"
+    assert desk.codec.decode(fine, SearchReply).status is ReplyStatus.OK
