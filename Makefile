@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 # A lock that is newer than its stamp is installed again; the test lock holds the local one whole.
 LOCAL := $(VENV)/.local.stamp
 TEST := $(VENV)/.test.stamp
+KEEP ?=
 TRAIN := $(VENV)/.train.stamp
 LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
 

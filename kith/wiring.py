@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 # Creating, indexing and loading a collection, all together.
 _MILVUS_SETUP_S = 30.0
+_SHARE_OF_TIMEOUT = 0.4
 
 
 def topics(settings: Settings) -> Topics:
@@ -184,12 +185,14 @@ def query_consumer(settings: Settings) -> QueryConsumer:
 
     require(settings, "kafka_bootstrap", "milvus_uri")
     model, held = embedder(settings), index(settings)
+    # Looking the alias up and searching together leave the reply some time to travel.
+    each_s = _SHARE_OF_TIMEOUT * settings.query_timeout_s
     searcher = Searcher(
         model,
         held,
         model.model,
-        lambda: resolve_live(held.connection, settings.query_timeout_s, settings.collection_prefix),
-        QueryLimits(settings.query_max_limit, settings.query_max_chars, settings.query_timeout_s),
+        lambda: resolve_live(held.connection, each_s, settings.collection_prefix),
+        QueryLimits(settings.query_max_limit, settings.query_max_chars, each_s),
     )
     return QueryConsumer(
         settings.kafka_client(),

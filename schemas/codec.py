@@ -44,6 +44,9 @@ _UNREADABLE = (
     struct.error,
 )
 
+# What parsing raises on a schema that is not Avro: a registry holds other kinds too.
+_NOT_AVRO = (ValueError, fastavro.schema.SchemaParseException, fastavro.schema.UnknownType)
+
 
 class DecodeError(KithError):
     """These bytes can never be read as the expected record; the message says at which byte or field."""
@@ -126,7 +129,10 @@ class Codec:
 
     def _writer_schema(self, found: int, kind: type) -> Any:
         if (found, kind) not in self._checked:
-            writer = parsed(self._registry.text(found))
+            try:
+                writer = parsed(self._registry.text(found))
+            except _NOT_AVRO as error:
+                raise DecodeError(f"Schema {found} is not an Avro schema.") from error
             name = writer.get("name") if isinstance(writer, dict) else str(writer)
             if name != full_name(kind):
                 raise DecodeError(f"Schema {found} is {name}, not {full_name(kind)}.")

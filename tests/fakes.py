@@ -1,4 +1,4 @@
-"""An index and an embedder that live in memory. The contract suites run on them too."""
+"""An index and an embedder that live in memory, for tests of what stands above them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kith.errors import Unavailable
+from schemas.records import FilterOperator
 from workers.contract import Filter, Hit, Row, Vectors
 from workers.filters import expression
 
@@ -31,7 +32,7 @@ class BagOfWordsEmbedder:
 
 
 class BruteForceIndex:
-    """Every row in a dict; `away` makes searches unavailable. Compares `eq` and `in` on scalar fields only."""
+    """Every row in a dict; `away` makes searches unavailable."""
 
     def __init__(self) -> None:
         self.rows: dict[str, Row] = {}
@@ -68,4 +69,11 @@ class BruteForceIndex:
 
 def _holds(row: Row, condition: Filter) -> bool:
     held = row.profile_id if condition.field == "profile_id" else getattr(row.fields, condition.field)
-    return held in condition.values
+    among = [value in condition.values for value in ([held] if isinstance(held, str) else held)]
+    match condition.operator:
+        case FilterOperator.NOT_IN:
+            return not any(among)
+        case FilterOperator.CONTAINS_ALL:
+            return set(condition.values) <= set(held)
+        case _:
+            return any(among)

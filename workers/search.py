@@ -14,6 +14,8 @@ from schemas.records import ReplyHit, ReplyStatus, SearchReply, SearchRequest
 from workers.contract import CollectionInfo, Embedder, Filter, Hit, Index, Vectors
 from workers.matched_text import nearest_parts, shortened
 
+# Each hit costs an embedding of its sentences; further hits get the beginning of their text.
+MOST_MATCHED = 10
 # An alias that moved is noticed within this time; until then the collection it pointed at still answers.
 _ALIAS_KEPT_S = 1.0
 
@@ -139,9 +141,9 @@ class Searcher:
         wanted = [place for place, request in enumerate(requests) if request.with_matched_text and texts[place]]
         matched = [[shortened(text) for text in some] for some in texts]
         if wanted:
-            nearest = nearest_parts(self._embedder, vectors[wanted], [texts[place] for place in wanted])
+            nearest = nearest_parts(self._embedder, vectors[wanted], [texts[place][:MOST_MATCHED] for place in wanted])
             for place, parts in zip(wanted, nearest, strict=True):
-                matched[place] = parts
+                matched[place][: len(parts)] = parts
         return matched
 
     def _live_collection(self) -> CollectionInfo | SearchReply:

@@ -1,8 +1,10 @@
 """What no linter counts: sizes, names, and what serving pulls in."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -46,3 +48,20 @@ def test_serving_starts_without_training_libraries():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"
+
+
+def test_every_lock_holds_every_dependency_that_it_is_for_and_names_no_host():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    locks = {
+        "serve": project["dependencies"] + extras["cpu"],
+        "local": project["dependencies"] + extras["cpu"] + extras["embedded"] + extras["demo"],
+        "train": project["dependencies"] + extras["train"],
+        "test": project["dependencies"] + extras["cpu"] + extras["embedded"] + extras["demo"],
+    }
+    for name, wanted in locks.items():
+        text = (ROOT / "requirements" / f"{name}.txt").read_text()
+        locked = set(re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE))
+        assert sorted({re.split(r"[<>=\[]", one)[0] for one in wanted} - locked) == [], f"make lock: {name}"
+        assert "://" not in text
+        assert "torch" not in locked or name == "train"

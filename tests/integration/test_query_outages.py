@@ -1,5 +1,7 @@
 """The query consumer beside parts that are away and requests that mean it harm. One process serves all of a test."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from confluent_kafka import Producer
 
@@ -8,10 +10,11 @@ from kith.services.local_stack import LocalStack
 from kith.services.ports import free_port
 from schemas import headers
 from schemas.records import ReplyStatus, SearchRequest
+from streams.clock import now_ms
 from tests.kith_process import one_line_error, run
 from tests.waiting import wait_until
 
-# Too short for a test to wait for a Milvus that will not come, long enough for one that is there.
+# Longest that a batch waits for Milvus here.
 QUERY_S = 5.0
 
 
@@ -48,6 +51,18 @@ def test_requests_that_can_never_be_answered_are_counted_and_the_next_one_is_ser
     assert 'reason="no_reply_topic"} 1.0' in dropped
     assert 'reason="reply_topic_not_allowed"} 1.0' in dropped
     assert serving.terminate() == 0, serving.log.read_text()
+
+
+def test_what_is_asked_between_two_processes_is_answered_by_the_second(settings, worker, ask):
+    first = worker(settings, "serve")
+    assert ask("bread").status is ReplyStatus.OK
+    assert first.terminate() == 0, first.log.read_text()
+    client = wiring.search_client(settings)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(client.ask, SearchRequest("bread", deadline_at=now_ms() + 60_000), 60)
+        worker(settings, "serve")
+        assert waiting.result().status is ReplyStatus.OK
+    client.close()
 
 
 def test_milvus_that_goes_away_is_said_in_replies_and_readiness_and_found_again(settings, bus, worker, tmp_path, ask):

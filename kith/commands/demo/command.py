@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import sys
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -65,6 +67,8 @@ def demo(
     told = load_told_settings()
     settings = told.model_copy(update={"state_dir": told.state_dir / "demo"})
     console = Console(stderr=as_json)
+    # Asked to end, it stops what it started, as it does on Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     local.stop_all(settings)
     shutil.rmtree(settings.state_dir, ignore_errors=True)
     try:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 from distill.synthetic import SyntheticProfile, synthetic_changes, synthetic_profiles
 from kith import wiring
+from kith.commands import local
 from kith.commands.demo.freshness import FreshnessProbe, Percentiles
 from kith.deadline import Deadline
 from kith.errors import PartFailed
-from kith.services.process import pause
+from kith.services.process import ProcessTable, pause, telling_line
 from kith.settings import Settings
 from schemas.records import Operation, Profile, ProfileChange, SearchReply, SearchRequest
 from streams.clock import now_ms
@@ -56,6 +57,7 @@ class Story:
         self._codec = wiring.codec(settings)
         self._publisher = wiring.publisher(settings)
         self._index = wiring.index(settings)
+        self._processes = ProcessTable(settings.state_dir)
         self._collection = wiring.live_collection(settings, self._index).name
         self._client = wiring.search_client(settings)
         self._made: list[SyntheticProfile] = []
@@ -137,11 +139,20 @@ class Story:
     def _wait_for_count(self, count: int, searchable: Progress) -> None:
         deadline = Deadline.after(_LOAD_S)
         while (held := self._count()) < count:
+            self._require_alive()
             if deadline.expired():
                 raise PartFailed(f"Only {held} of {count} profiles are searchable after {_LOAD_S:.0f} s.")
             searchable(held)
             pause(1.0)
         searchable(held)
+
+    def _require_alive(self) -> None:
+        """A process that ended would leave the demo waiting for nothing."""
+        for name in local.WORKERS:
+            child = self._processes.find(name)
+            if child is None or not child.alive():
+                why = telling_line(child) if child else "it was not started"
+                raise PartFailed(f"The {name} ended: {why}", f"Its log is {child.log_file}." if child else "")
 
     def _count(self) -> int:
         return self._index.count(self._collection, _ASK_S)

@@ -1,13 +1,17 @@
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from distill.export import ExportPlan, export
-from kith.errors import InputError
+from distill.export import ExportPlan, export, pretrained_folder
+from kith.errors import InputError, MissingTool
 from tests import tiny_encoder
-from tests.kith_process import one_line_error, run
+from tests.kith_process import ROOT, one_line_error, run
 from workers.embedding import OnnxEmbedder
-from workers.release import load_release
+from workers.release import load_release, sha256_of
 
 
 def make(tmp_path, name="tiny-v0", **changes):
@@ -54,7 +58,71 @@ def test_the_command_says_in_one_line_what_is_wrong_with_an_encoder(tmp_path):
     assert not (tmp_path / "out" / "x").exists()
 
 
-def test_the_pretrained_default_says_how_to_get_it(tmp_path):
-    done = run({}, "distill", "export", "--release", "x", "--out", str(tmp_path / "out"))
-    if done.returncode:  # where training is set up, it is there
-        assert "make student-v0" in one_line_error(done)
+def test_a_missing_pretrained_package_says_how_to_get_it():
+    with pytest.raises(MissingTool, match=r"no-such-encoder is not installed.*make student-v0"):
+        pretrained_folder("no-such-encoder")
+
+
+def test_the_pretrained_package_is_found_without_importing_it(tmp_path, monkeypatch):
+    (tmp_path / "some_encoder").mkdir()
+    (tmp_path / "some_encoder" / "__init__.py").write_text("raise AssertionError('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert pretrained_folder("some-encoder") == tmp_path / "some_encoder" / "model"
+
+
+def test_without_the_training_libraries_the_command_names_the_missing_one():
+    code = (
+        "import sys; sys.modules['onnx'] = None; sys.argv = ['kith', 'distill', 'export', '--release', 'x']\n"
+        "from kith.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == ["kith: onnx is not installed. Install what training needs: kith[train]."]
+
+
+@pytest.mark.parametrize("name", ["../escape", "Upper", "", "-x", "a/b"])
+def test_a_name_that_is_no_name_is_refused_before_anything_is_written(tmp_path, name):
+    with pytest.raises(InputError, match="cannot name a release"):
+        make(tmp_path, name)
+    assert [path.name for path in tmp_path.iterdir()] == ["encoder"]
+
+
+def test_a_failed_export_leaves_nothing_and_the_release_before_it_whole(tmp_path):
+    made = make(tmp_path)
+    (tmp_path / "encoder" / "tokenizer.json").write_text("{}")
+    with pytest.raises(InputError, match=r"tokenizer\.json is not a tokenizer"):
+        make(tmp_path, replace=True)
+    assert [path.name for path in made.folder.parent.iterdir()] == [made.folder.name]
+    load_release(made.folder)
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "models").write_text("a file")
+    with pytest.raises(InputError, match=r"models/tiny-v0 cannot be written"):
+        make(tmp_path)
+
+
+def test_a_tokenizer_that_knows_more_words_than_the_encoder_is_refused(tmp_path):
+    tiny_encoder.write(tmp_path / "encoder")
+    path = tmp_path / "encoder" / "tokenizer.json"
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.add_tokens(["unheard"])
+    tokenizer.save(str(path))
+    with pytest.raises(InputError, match="knows 14 tokens, the encoder 13"):
+        make(tmp_path)
+
+
+def test_the_manifest_holds_what_is_needed_to_make_it_again(tmp_path):
+    manifest = make(tmp_path, languages=("en", "de")).manifest
+    assert manifest.command == "kith distill export --release tiny-v0 --encoder encoder --language en --language de"
+    assert manifest.max_tokens == tiny_encoder.POSITIONS
+    assert manifest.source.sha256 == sha256_of(tmp_path / "encoder" / "model.safetensors")
+    assert str(tmp_path) not in manifest.model_dump_json()
+
+
+def test_the_command_prints_the_manifest_as_json(tmp_path):
+    tiny_encoder.write(tmp_path / "encoder")
+    given = ["--release", "x", "--encoder", str(tmp_path / "encoder"), "--out", str(tmp_path), "--json"]
+    done = run({}, "distill", "export", *given)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == json.loads((tmp_path / "x" / "manifest.json").read_text())

@@ -104,6 +104,14 @@ def test_a_newer_writer_with_a_field_more_is_read():
     assert Codec(registry).decode(data, ProfileChange).profile_id == "p"
 
 
+@pytest.mark.parametrize("text", ['{"type": "object", "properties": {}}', "not json", '{"type": "record"}'])
+def test_a_registered_schema_that_is_not_avro_is_a_decode_error(text):
+    registry = MemoryRegistry()
+    data = struct.pack(">bI", 0, registry.store(text)) + b"\x00"
+    with pytest.raises(DecodeError, match="not an Avro schema"):
+        Codec(registry).decode(data, ProfileChange)
+
+
 @pytest.mark.parametrize("kind", FILES, ids=lambda kind: kind.__name__)
 def test_a_contract_reads_itself_and_an_added_field_without_default_is_named(kind):
     text = schema_text(kind)

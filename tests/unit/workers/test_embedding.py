@@ -56,6 +56,43 @@ def test_a_provider_that_is_not_there_is_an_error_and_no_fallback(release):
         OnnxEmbedder(release, provider="cuda")
 
 
+def test_an_unknown_provider_is_refused_with_those_there_are(release):
+    with pytest.raises(SettingsError, match=r"KITH_PROVIDER is tpu\. Set it to one of cpu, cuda"):
+        OnnxEmbedder(release, provider="tpu")
+
+
+def test_a_graph_of_another_width_than_the_manifest_is_refused(release):
+    manifest = release.manifest.model_copy(update={"dim": 128})
+    with pytest.raises(ReleaseError, match="gives vectors of 384, its manifest says 128"):
+        OnnxEmbedder(type(release)(release.folder, manifest))
+
+
+def test_a_text_run_alone_has_the_same_vector_whatever_stands_beside_it(release):
+    alone = OnnxEmbedder(release, threads=1, token_budget=1)
+    first, again = alone.embed(["Baker."]), alone.embed(["Plumber in Lyon.", "Baker.", "word " * 500])
+    np.testing.assert_array_equal(first[0], again[1])
+
+
+def test_the_longest_text_the_model_reads_decides_where_a_text_is_cut(embedder, release):
+    longest = "word " * (release.manifest.max_tokens - 2)
+    np.testing.assert_array_equal(embedder.embed([longest]), embedder.embed([longest + "plumber " * 100]))
+
+
+@pytest.mark.parametrize(
+    ("question", "right", "wrong"),
+    [
+        ("oncologist treating tumours", "cancer doctor", "plumber"),
+        ("someone to fix my leaking tap", "plumbing and pipe repair", "criminal defence lawyer"),
+        ("who looks after sick dogs and cats", "veterinary surgeon", "software engineer"),
+        ("help with my tax return", "accountant for small businesses", "primary school teacher"),
+        ("protects networks against hackers", "information security analyst", "violin maker"),
+    ],
+)
+def test_a_lay_question_is_nearer_to_the_right_occupation(embedder, question, right, wrong):
+    asked, near, far = embedder.embed([question, right, wrong])
+    assert asked @ near > asked @ far + 0.1
+
+
 def test_a_file_that_is_no_graph_is_refused(release, tmp_path):
     (tmp_path / "model.int8.onnx").write_bytes(b"not a graph")
     (tmp_path / "tokenizer.json").write_bytes(release.tokenizer_file.read_bytes())

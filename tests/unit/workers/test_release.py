@@ -56,3 +56,19 @@ def test_a_manifest_that_lists_no_model_is_refused(copy):
     (copy / MANIFEST).write_text(json.dumps(manifest))
     with pytest.raises(ReleaseError, match=r"does not list model\.int8\.onnx"):
         load_release(copy)
+
+
+@pytest.mark.parametrize("name", ["../outside.onnx", "/etc/hostname", ".hidden", "a/b"])
+def test_a_manifest_that_lists_a_file_elsewhere_is_refused(copy, name):
+    manifest = json.loads((copy / MANIFEST).read_text())
+    manifest["files"][name] = manifest["files"]["tokenizer.json"]
+    (copy / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(ReleaseError, match="is not a manifest: files"):
+        load_release(copy)
+
+
+def test_an_unknown_field_in_a_manifest_is_named(copy):
+    manifest = json.loads((copy / MANIFEST).read_text()) | {"dims": 384}
+    (copy / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(ReleaseError, match="dims"):
+        load_release(copy)

@@ -4,7 +4,7 @@ from kith.errors import Unavailable
 from schemas.records import FilterOperator, ReplyStatus, RequestFilter, SearchRequest
 from tests.fakes import DIM, BagOfWordsEmbedder, BruteForceIndex
 from workers.contract import CollectionInfo, ProfileFields, Row
-from workers.search import QueryLimits, Searcher
+from workers.search import MOST_MATCHED, QueryLimits, Searcher
 
 NOW = 1_000_000
 TEXTS = {
@@ -118,3 +118,18 @@ def test_an_alias_that_cannot_be_resolved_is_unavailable():
 
     bench.searcher = Searcher(bench.embedder, bench.index, "student-v0", gone, QueryLimits(10, 50, 5))
     assert bench.answer(SearchRequest("bread"))[0].status is ReplyStatus.UNAVAILABLE
+
+
+def test_only_the_first_hits_cost_an_embedding_of_their_sentences():
+    bench = Bench()
+    rows = [
+        Row(f"p{n}", 1, ProfileFields(name="n"), f"Choir {n}. Sings in choir {n}.", bench.embedder.embed(["choir"])[0])
+        for n in range(30)
+    ]
+    bench.index.upsert("c", rows, 1)
+    bench.searcher = Searcher(bench.embedder, bench.index, "student-v0", bench.resolve, QueryLimits(100, 50, 5))
+    bench.embedder.calls.clear()
+    (reply,) = bench.answer(SearchRequest("sings", limit=30))
+    assert len(reply.hits) == 30
+    assert all(hit.matched_text for hit in reply.hits)
+    assert bench.embedder.calls == [1, 2 * MOST_MATCHED]
