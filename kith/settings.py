@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     model_dir: Path = Field(DEFAULT_MODEL_DIR, description="Folder of the model release to embed with")
     provider: Literal["cpu", "cuda"] = Field("cpu", description="Where the model runs; cuda without a GPU is an error")
     embed_threads: int = Field(0, ge=0, le=256, description="Threads per embedding run; 0 takes every core")
-    embed_token_budget: int = Field(1024, ge=64, le=1_000_000, description="Tokens (padded) per embedding run")
+    embed_token_budget: int = Field(512, ge=64, le=1_000_000, description="Tokens (padded) per embedding run")
 
     # Indexer.
     max_record_bytes: int = Field(262_144, ge=1024, le=10_000_000, description="Largest encoded change, bytes")

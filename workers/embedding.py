@@ -36,7 +36,7 @@ class OnnxEmbedder:
         SettingsError: the provider is unknown or not there. ONNX Runtime would fall back to another one without a word.
     """
 
-    def __init__(self, release: Release, *, threads: int = 0, token_budget: int = 1024, provider: str = "cpu") -> None:
+    def __init__(self, release: Release, *, threads: int = 0, token_budget: int = 512, provider: str = "cpu") -> None:
         self._manifest = release.manifest
         self._token_budget = token_budget
         self._tokenizer = _tokenizer(release)

@@ -132,4 +132,5 @@ def test_only_the_first_hits_cost_an_embedding_of_their_sentences():
     (reply,) = bench.answer(SearchRequest("sings", limit=30))
     assert len(reply.hits) == 30
     assert all(hit.matched_text for hit in reply.hits)
-    assert bench.embedder.calls == [1, 2 * MOST_MATCHED]
+    assert len(bench.embedder.calls) == 2
+    assert bench.embedder.calls[1] <= 2 * MOST_MATCHED
