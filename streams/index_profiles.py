@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -109,9 +111,6 @@ def stop_on_failure(task: asyncio.Task[None]) -> None:
 
 
 def _leave(error: BaseException | None) -> None:
-    import logging
-    import os
-
     log.critical("indexer stops", error=str(error), error_class=type(error).__name__, exc_info=error)
     logging.shutdown()
     os._exit(70)
