@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 # Creating, indexing and loading a collection, all together.
 _MILVUS_SETUP_S = 30.0
 _SHARE_OF_TIMEOUT = 0.4
+# Brokers that do not acknowledge for so long are said to be away; the records are published again later.
+_PUBLISH_S = 10.0
 
 
 def topics(settings: Settings) -> Topics:
@@ -125,7 +127,7 @@ def indexer_app(settings: Settings) -> tuple[faust.App, Pipeline, BackPressure]:
         declared,
         model=collection.model,
         renderer=collection.renderer,
-        timeout_s=settings.apply_timeout_s,
+        timeout_s=min(_PUBLISH_S, settings.apply_timeout_s),
     )
     indexing = ProfileIndexing(
         Decoder(records, settings.max_record_bytes),

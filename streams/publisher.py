@@ -61,17 +61,22 @@ class Publisher:
             Unavailable: not all were acknowledged in time; any of them may have been.
         """
         failed: list[KafkaError] = []
+        settled = 0
 
         def acknowledged(error: KafkaError | None, _message: Message) -> None:
+            nonlocal settled
+            settled += 1
             if error is not None:
                 failed.append(error)
 
         for record in records:
             self.enqueue(record, acknowledged, deadline)
-        left = self.flush(deadline)
+        self.flush(deadline)
         if failed:
             self._raise(failed[0], len(failed), len(records))
-        if left:
+        if left := len(records) - settled:
+            # The caller publishes them all again: what still waits here would only come twice.
+            self._producer.purge(in_queue=True, in_flight=False)
             raise Unavailable(
                 f"Kafka at {self._bootstrap} left {left} of {len(records)} records unacknowledged.",
                 "Check that the brokers are up and in-sync replicas suffice.",

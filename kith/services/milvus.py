@@ -5,9 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pymilvus import MilvusClient
-from pymilvus.exceptions import MilvusException
-
 from kith.errors import MissingTool
 from kith.services.ports import LOOPBACK, listens
 
@@ -51,6 +48,10 @@ def is_ready(port: int) -> bool:
     """Whether it answers a request."""
     if not listens(port):
         return False
+    # Imported here: it takes most of a second, and `kith --help` does not need it.
+    from pymilvus import MilvusClient
+    from pymilvus.exceptions import MilvusException
+
     try:
         # Of its own: a shared connection would remember the server that was on this port before.
         client = MilvusClient(uri=uri(port), timeout=_ANSWER_S, dedicated=True)
