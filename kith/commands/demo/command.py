@@ -79,7 +79,7 @@ def demo(
         if keep:
             console.print("\nEverything is still running:")
             local.print_status(running)
-            console.print(f"Ask on with: KITH_STATE_DIR={settings.state_dir} kith search 'who can fix a leaking roof?'")
+            console.print(f"Ask on with: KITH_STATE_DIR={settings.state_dir} kith search 'my daughter has crooked teeth'")
     finally:
         if not keep:
             console.print(f"stopped: {', '.join(local.stop_all(settings))}")
