@@ -79,7 +79,9 @@ def demo(
         if keep:
             console.print("\nEverything is still running:")
             local.print_status(running)
-            console.print(f"Ask on with: KITH_STATE_DIR={settings.state_dir} kith search 'my daughter has crooked teeth'")
+            console.print(
+                f"Ask on with: KITH_STATE_DIR={settings.state_dir} kith search 'my daughter has crooked teeth'"
+            )
     finally:
         if not keep:
             console.print(f"stopped: {', '.join(local.stop_all(settings))}")
