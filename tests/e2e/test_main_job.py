@@ -40,7 +40,7 @@ def test_the_indexer_is_killed_while_2000_profiles_go_in_and_all_are_searchable(
     again = run(home, "up", "--json")
     assert again.returncode == 0, again.stderr
 
-    counted = wait_until(lambda: count_of(home), lambda count: count >= 2000, 120)
+    counted = wait_until(lambda: count_of(home), lambda count: count >= 2000, 200)
     assert counted == 2000
     found = run(home, "search", "who can look after my teeth?", "--json")
     assert len(json.loads(found.stdout)["hits"]) == 10, found.stderr
