@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import ssl
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kith.errors import ReleaseError
+from kith.errors import ReleaseError, SettingsError
 from kith.settings import Settings, require
 from schemas.topics import Topics
 
@@ -136,9 +137,11 @@ def indexer_app(settings: Settings) -> tuple[faust.App, Pipeline, BackPressure]:
         back_pressure,
         BatchBounds(settings.batch_max_records, settings.batch_max_tokens, settings.apply_timeout_s),
     )
+    data_dir = _stream_folder(settings)
     config = StreamConfig(
         group=indexer_group(settings),
         bootstrap=settings.kafka_bootstrap,
+        data_dir=data_dir,
         changes_topic=declared.changes.name,
         credentials=faust_credentials(settings),
         max_records=settings.batch_max_records,
@@ -147,6 +150,16 @@ def indexer_app(settings: Settings) -> tuple[faust.App, Pipeline, BackPressure]:
     )
     app, pipeline = build_app(config, indexing)
     return app, pipeline, back_pressure
+
+
+def _stream_folder(settings: Settings) -> Path:
+    # Faust makes the last folder of a path only.
+    folder = settings.state_dir / "streams"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"KITH_STATE_DIR: {folder} cannot be made: {error.strerror}.", "Choose another.") from error
+    return folder
 
 
 def live_collection(settings: Settings, held: MilvusIndex) -> CollectionInfo:

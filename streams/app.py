@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -29,6 +30,7 @@ class StreamConfig:
     Attributes:
         group: consumer group; also Faust's application id.
         bootstrap: host:port[,host:port].
+        data_dir: folder for what Faust keeps on disk.
         credentials: Faust's credentials object for SASL or SSL; None for plain text.
         max_records, wait_ms: bounds of a micro-batch.
         max_poll_s: longest time without a fetch before the group takes the partitions away, seconds.
@@ -36,6 +38,7 @@ class StreamConfig:
 
     group: str
     bootstrap: str
+    data_dir: Path
     changes_topic: str
     credentials: Any
     max_records: int
@@ -64,6 +67,7 @@ def build_app(config: StreamConfig, indexing: ProfileIndexing) -> tuple[faust.Ap
         topic_allow_declare=False,
         topic_disable_leader=True,
         store="memory://",
+        datadir=config.data_dir,
         web_enabled=False,
         autodiscover=False,
     )
