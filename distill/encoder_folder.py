@@ -31,6 +31,8 @@ class EncoderConfig(BaseModel):
 
     Attributes:
         max_positions: tokens that it has positions for, special tokens included.
+        pooling: mean of the last layer's token states, or a last layer computed for one position
+            (`distill.sentence_encoder`).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -41,9 +43,11 @@ class EncoderConfig(BaseModel):
     hidden: int = Field(ge=1, validation_alias="hidden_size")
     layers: int = Field(ge=1, validation_alias="num_hidden_layers")
     heads: int = Field(ge=1, validation_alias="num_attention_heads")
+    intermediate: int = Field(ge=1, validation_alias="intermediate_size")
     epsilon: float = Field(gt=0, validation_alias="layer_norm_eps")
     max_positions: int = Field(ge=8, validation_alias="max_position_embeddings")
     vocabulary: int = Field(ge=1, validation_alias="vocab_size")
+    pooling: Literal["mean", "last_layer"] = Field("mean", validation_alias="kith_pooling")
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> Self:

@@ -85,8 +85,8 @@ def export(plan: ExportPlan, say: Callable[[str], None]) -> Release:
     say(f"reading {folder.name}")
     config, weights = load_encoder(folder)
     graph = build_graph(config, weights)
-    with _new_folder(target) as partial:
-        _write_tokenizer(folder, partial / TOKENIZER, config)
+    with new_folder(target) as partial:
+        write_tokenizer(folder, partial / TOKENIZER, config)
         say(f"quantizing {config.layers} layers of {config.hidden}")
         quantize_int8(graph, partial / MODEL_INT8)
         manifest = _manifest(plan, folder, partial, config)
@@ -98,7 +98,7 @@ def export(plan: ExportPlan, say: Callable[[str], None]) -> Release:
 
 
 @contextmanager
-def _new_folder(target: Path) -> Iterator[Path]:
+def new_folder(target: Path) -> Iterator[Path]:
     """A folder to fill, beside `target`; it takes its place when the block ends well, and is gone otherwise."""
     partial = target.with_name(f".{target.name}.partial")
     replaced = target.with_name(f".{target.name}.replaced")
@@ -132,7 +132,12 @@ def pretrained_folder(package: str = PRETRAINED) -> Path:
     return Path(spec.origin).parent / "model"
 
 
-def _write_tokenizer(folder: Path, target: Path, config: EncoderConfig) -> None:
+def write_tokenizer(folder: Path, target: Path, config: EncoderConfig) -> None:
+    """Write the encoder's tokenizer to `target`, without padding and truncation.
+
+    Raises:
+        InputError: it is no tokenizer, or knows more tokens than the encoder.
+    """
     try:
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
     except Exception as error:  # it raises nothing narrower

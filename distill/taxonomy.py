@@ -34,10 +34,14 @@ class TaxonomyError(InputError):
 
 @dataclass(frozen=True, slots=True)
 class LocalText:
-    """An occupation in another language: its title, and noun phrases for what is done in it."""
+    """An occupation in another language: its title, noun phrases for what is done in it, and lay needs.
+
+    `needs` say what `Occupation.lay_needs` say, freely, in the same order.
+    """
 
     title: str
     phrases: tuple[str, ...]
+    needs: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,7 @@ class Taxonomy:
         employers: kind, then language, then name patterns.
         schools: language, then level of study, then name patterns; `degrees` alike.
         phrases: as in common/phrases.toml.
+        questions: language, then kind (about, title, place, senior), then patterns; as in common/queries.toml.
     """
 
     occupations: tuple[Occupation, ...]
@@ -127,6 +132,7 @@ class Taxonomy:
     schools: Mapping[str, Mapping[str, tuple[str, ...]]]
     degrees: Mapping[str, Mapping[str, tuple[str, ...]]]
     phrases: Mapping[str, Any]
+    questions: Mapping[str, Mapping[str, tuple[str, ...]]]
     dirt: Mapping[str, tuple[str, ...]]
 
     def occupation(self, occupation_id: str) -> Occupation:
@@ -204,6 +210,7 @@ def load_taxonomy(root: Path = ROOT) -> Taxonomy:
         schools=_schools(education),
         degrees=_nested(education.table("degrees")),
         phrases=_read(common / "phrases.toml").data,
+        questions=_questions(_read(common / "queries.toml")),
         dirt=_by_key(_read(common / "dirt.toml")),
     )
     _check_whole(taxonomy)
@@ -288,9 +295,13 @@ def _titles(table: _Table, ladders: _Table) -> dict[str, str]:
 def _local(table: _Table) -> dict[str, LocalText]:
     texts = {}
     for language in LANGUAGES[1:]:
-        title, phrases = table.texts(language, 2, 2)
-        texts[language] = LocalText(title, tuple(phrase.strip() for phrase in phrases.split(";")))
+        title, phrases, needs = table.texts(language, 3, 3)
+        texts[language] = LocalText(title, _split(phrases, ";"), _split(needs, "|"))
     return texts
+
+
+def _split(text: str, mark: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(mark) if part.strip())
 
 
 def _places(file: _Table) -> tuple[Place, ...]:
@@ -316,6 +327,15 @@ def _nested(table: _Table) -> dict[str, dict[str, tuple[str, ...]]]:
 
 def _schools(education: _Table) -> dict[str, dict[str, tuple[str, ...]]]:
     return {"en": _by_key(education.table("schools")), **_nested(education.table("schools_local"))}
+
+
+def _questions(file: _Table) -> dict[str, dict[str, tuple[str, ...]]]:
+    patterns = {language: _by_key(file.table(language)) for language in LANGUAGES}
+    for language, kinds in patterns.items():
+        for kind, texts in patterns["en"].items():
+            if len(kinds.get(kind, ())) != len(texts):
+                raise file.table(language).error(kind, f"English has {len(texts)} patterns, each needs its counterpart")
+    return patterns
 
 
 def _check_whole(taxonomy: Taxonomy) -> None:

@@ -7,7 +7,19 @@ import sys
 import typer
 
 from kith import __version__
-from kith.commands import distill, index, local, produce, schemas, search, serve, show_settings, topics
+from kith.commands import (
+    distill,
+    evaluate,
+    index,
+    local,
+    models,
+    produce,
+    schemas,
+    search,
+    serve,
+    show_settings,
+    topics,
+)
 from kith.commands.demo.command import demo
 from kith.errors import InputError, KithError, PartFailed, Unavailable
 
@@ -35,6 +47,8 @@ app.command("settings")(show_settings.show_settings)
 app.add_typer(topics.app, name="topics")
 app.add_typer(schemas.app, name="schemas")
 app.add_typer(distill.app, name="distill")
+app.add_typer(models.app, name="models")
+app.command("eval")(evaluate.evaluate)
 
 
 @app.callback(invoke_without_command=True)

@@ -21,6 +21,7 @@ class Shape:
     hidden: int = 16
     heads: int = 4
     wide: int = 32
+    pooling: str = "mean"
 
 
 SMALL = Shape()
@@ -36,6 +37,8 @@ def write(folder: Path, seed: int = 1, shape: Shape = SMALL) -> dict[str, np.nda
         "hidden_size": shape.hidden,
         "num_hidden_layers": shape.layers,
         "num_attention_heads": shape.heads,
+        "intermediate_size": shape.wide,
+        "kith_pooling": shape.pooling,
         "layer_norm_eps": EPSILON,
         "max_position_embeddings": POSITIONS,
         "vocab_size": len(WORDS),
@@ -53,23 +56,33 @@ def embed(weights: dict[str, np.ndarray], ids: list[int], shape: Shape = SMALL) 
     state = state + weights["embeddings.position_embeddings.weight"][: len(ids)]
     state = state + weights["embeddings.token_type_embeddings.weight"][0]
     state = _norm(state, weights, "embeddings.LayerNorm")
-    for layer in range(shape.layers):
-        prefix = f"encoder.layer.{layer}"
-        attended = _attention(state, weights, f"{prefix}.attention.self", shape)
-        projected = _dense(attended, weights, f"{prefix}.attention.output.dense")
-        state = _norm(projected + state, weights, f"{prefix}.attention.output.LayerNorm")
-        wide = _dense(state, weights, f"{prefix}.intermediate.dense")
-        wide = wide * 0.5 * (1 + np.vectorize(erf)(wide / np.sqrt(2)))
-        state = _norm(_dense(wide, weights, f"{prefix}.output.dense") + state, weights, f"{prefix}.output.LayerNorm")
+    pooled = shape.layers - 1 if shape.pooling == "last_layer" else shape.layers
+    for layer in range(pooled):
+        state = _layer(state, state, weights, f"encoder.layer.{layer}", shape)
     mean = state.mean(axis=0)
+    if pooled < shape.layers:
+        mean = _layer(mean[None], state, weights, f"encoder.layer.{pooled}", shape)[0]
     return mean / np.linalg.norm(mean)
 
 
-def _attention(state: np.ndarray, weights: dict[str, np.ndarray], prefix: str, shape: Shape) -> np.ndarray:
+def _layer(
+    asking: np.ndarray, state: np.ndarray, weights: dict[str, np.ndarray], prefix: str, shape: Shape
+) -> np.ndarray:
+    attended = _attention(asking, state, weights, f"{prefix}.attention.self", shape)
+    projected = _dense(attended, weights, f"{prefix}.attention.output.dense")
+    middle = _norm(projected + asking, weights, f"{prefix}.attention.output.LayerNorm")
+    wide = _dense(middle, weights, f"{prefix}.intermediate.dense")
+    wide = wide * 0.5 * (1 + np.vectorize(erf)(wide / np.sqrt(2)))
+    return _norm(_dense(wide, weights, f"{prefix}.output.dense") + middle, weights, f"{prefix}.output.LayerNorm")
+
+
+def _attention(
+    asking: np.ndarray, state: np.ndarray, weights: dict[str, np.ndarray], prefix: str, shape: Shape
+) -> np.ndarray:
     size = shape.hidden // shape.heads
     query, key, value = (
-        _dense(state, weights, f"{prefix}.{part}").reshape(-1, shape.heads, size).transpose(1, 0, 2)
-        for part in ("query", "key", "value")
+        _dense(given, weights, f"{prefix}.{part}").reshape(-1, shape.heads, size).transpose(1, 0, 2)
+        for part, given in (("query", asking), ("key", state), ("value", state))
     )
     scores = query @ key.transpose(0, 2, 1) / np.sqrt(size)
     weight = np.exp(scores - scores.max(axis=-1, keepdims=True))

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 LEAST_FILL = 0.5
 
 
-def pack(lengths: Sequence[int], token_budget: int) -> Iterator[list[int]]:
+def pack(lengths: Sequence[int], token_budget: int, least_fill: float = LEAST_FILL) -> Iterator[list[int]]:
     """Group texts so that little is padded: padding is most of what a naive batch computes.
 
     Args:
         lengths: tokens of each text.
         token_budget: most tokens of a group, padding included (longest x count); a longer text runs alone. No text
-            is padded to more than `1 / LEAST_FILL` times its length.
+            is padded to more than `1 / least_fill` times its length.
 
     Yields:
         Indices into `lengths`, each exactly once, longest texts first, so that the peak of memory comes first.
@@ -23,7 +23,7 @@ def pack(lengths: Sequence[int], token_budget: int) -> Iterator[list[int]]:
     longest = 0
     for index in sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True):
         full = longest * (len(group) + 1) > token_budget
-        if group and (full or lengths[index] < LEAST_FILL * longest):
+        if group and (full or lengths[index] < least_fill * longest):
             yield group
             group = []
         if not group:

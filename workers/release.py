@@ -53,6 +53,7 @@ class Manifest(BaseModel):
         command: what made it; running it again gives the same bytes.
         tools: versions of the libraries that shaped the bytes.
         metrics: figures measured when it was made, by name.
+        data: SHA-256 of each kind of data that it was trained on.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -68,6 +69,7 @@ class Manifest(BaseModel):
     command: str
     tools: dict[str, str]
     metrics: dict[str, float]
+    data: dict[str, str] = {}
     files: dict[FileName, ReleaseFile]
 
 
@@ -96,17 +98,27 @@ def load_release(folder: Path) -> Release:
         ReleaseError: the folder, the manifest or a file is missing, malformed or altered; names it.
     """
     path = folder / MANIFEST
-    if not path.is_file():
-        raise ReleaseError(
-            f"{folder} holds no model release: {MANIFEST} is missing.", "Set KITH_MODEL_DIR to a release folder."
-        )
-    manifest = _manifest(path)
+    manifest = read_manifest(folder)
     for name in (MODEL_INT8, TOKENIZER):
         if name not in manifest.files:
             raise ReleaseError(f"{path} does not list {name}.", "Export the release again.")
     for name, expected in manifest.files.items():
         _verify(folder / name, expected)
     return Release(folder, manifest)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """What a release says of itself, unverified.
+
+    Raises:
+        ReleaseError: the manifest is missing or malformed.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise ReleaseError(
+            f"{folder} holds no model release: {MANIFEST} is missing.", "Set KITH_MODEL_DIR to a release folder."
+        )
+    return _manifest(path)
 
 
 def file_entry(path: Path) -> ReleaseFile:

@@ -9,7 +9,7 @@ from distill.synthetic.career import Person, draw_education, draw_level, draw_po
 from distill.synthetic.dirt import KINDS, soil
 from distill.synthetic.draws import Draw
 from distill.synthetic.writing import STYLES, Slots, draw_headline, draw_skills, estimated_tokens, write_summary
-from distill.taxonomy import LANGUAGES, Place, Taxonomy, load_taxonomy
+from distill.taxonomy import LANGUAGES, Occupation, Place, Taxonomy, load_taxonomy
 from schemas.records import Profile
 from workers.render import render
 
@@ -55,10 +55,12 @@ def synthetic_profiles(count: int, seed: int) -> Iterator[SyntheticProfile]:
         yield draw_profile(taxonomy, Draw(f"profile:{seed}:{index}"), f"person-{index:07d}")
 
 
-def draw_profile(taxonomy: Taxonomy, draw: Draw, profile_id: str) -> SyntheticProfile:
-    """One profile from a stream of choices of its own."""
+def draw_profile(
+    taxonomy: Taxonomy, draw: Draw, profile_id: str, occupation: Occupation | None = None
+) -> SyntheticProfile:
+    """One profile from a stream of choices of its own; of any occupation when none is given."""
     language = draw.pick(LANGUAGES[1:]) if draw.chance(LOCAL_LANGUAGE_SHARE) else "en"
-    occupation = draw.pick(taxonomy.occupations)
+    occupation = occupation or draw.pick(taxonomy.occupations)
     place = _draw_place(draw, taxonomy, language)
     level = draw_level(draw, occupation)
     person = Person(taxonomy, occupation, place, language, level, draw_years(draw, level))

@@ -13,10 +13,16 @@ IDS = [[2, 4, 5, 6, 7, 9, 3], [2, 10, 11, 3], [2, 3]]
 
 @pytest.mark.parametrize(
     "shape",
-    [Shape(), Shape(layers=1, hidden=8, heads=1, wide=8), Shape(layers=5, hidden=48, heads=6, wide=96)],
-    ids=["small", "one layer", "deep and wide"],
+    [
+        Shape(),
+        Shape(layers=1, hidden=8, heads=1, wide=8),
+        Shape(layers=5, hidden=48, heads=6, wide=96),
+        Shape(pooling="last_layer"),
+        Shape(layers=1, pooling="last_layer"),
+    ],
+    ids=["small", "one layer", "deep and wide", "pooled last layer", "only a pooled layer"],
 )
-def test_the_graph_computes_what_the_paper_says_padded_or_not(tmp_path, shape):
+def test_the_graph_computes_what_numpy_does_padded_or_not(tmp_path, shape):
     weights = tiny_encoder.write(tmp_path / "encoder", shape=shape)
     session = onnxruntime.InferenceSession(
         build_graph(*load_encoder(tmp_path / "encoder")).SerializeToString(), providers=["CPUExecutionProvider"]

@@ -1,0 +1,1 @@
+"""Measuring rankings: BEIR-style data, systems that rank, metrics with their uncertainty, reports."""

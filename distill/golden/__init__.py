@@ -1,0 +1,1 @@
+"""The golden set: authored questions and people, graded by the policy (`distill/policy.md`), kept out of training."""
