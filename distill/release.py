@@ -21,13 +21,24 @@ from distill.export import MAX_TOKENS, new_folder, pretrained_folder, write_toke
 from distill.gates import GATES, Measured, check_gates, load_gates
 from distill.golden.authored import load_golden
 from distill.golden.compile import compile_golden
+from distill.half import write_fp16
 from distill.model_card import model_card
 from distill.quantize import DESCRIPTION, quantize_int8
 from distill.taxonomy import LANGUAGES
 from distill.training.provenance import read_provenance
 from kith.errors import InputError
 from workers.embedding import OnnxEmbedder
-from workers.release import MANIFEST, MODEL_INT8, TOKENIZER, Manifest, Release, Source, file_entry, sha256_of
+from workers.release import (
+    MANIFEST,
+    MODEL_FP16,
+    MODEL_INT8,
+    TOKENIZER,
+    Manifest,
+    Release,
+    Source,
+    file_entry,
+    sha256_of,
+)
 from workers.render import RENDERER_ID
 
 NO_SHARED_WORD = "no shared word"
@@ -38,7 +49,13 @@ _TOOLS = ("numpy", "onnx", "onnxruntime", "safetensors", "sentence-transformers"
 
 @dataclass(frozen=True, slots=True)
 class ReleasePlan:
-    """What to release: `student` and `teacher` are encoder folders; `baseline` None takes the pretrained encoder."""
+    """What to release.
+
+    Attributes:
+        student, teacher: folders of encoders.
+        baseline: folder of the encoder to beat; None takes the pretrained one.
+        half: whether a float16 graph for GPUs comes with the int8 one.
+    """
 
     release: str
     out: Path
@@ -47,6 +64,7 @@ class ReleasePlan:
     command: str
     baseline: Path | None = None
     gates: Path = GATES
+    half: bool = False
     replace: bool = False
 
 
@@ -66,6 +84,10 @@ def release_student(plan: ReleasePlan, say: Callable[[str], None]) -> Release:
         write_tokenizer(plan.student, partial / TOKENIZER, config)
         say(f"quantizing {config.layers} layers of {config.hidden}")
         quantize_int8(graph, partial / MODEL_INT8)
+        graphs = [MODEL_INT8]
+        if plan.half:
+            write_fp16(graph, partial / MODEL_FP16)
+            graphs.append(MODEL_FP16)
         source = Source(name=plan.student.parent.name, version="local", sha256=sha256_of(plan.student / WEIGHTS))
         manifest = Manifest(
             name=plan.release,
@@ -80,7 +102,7 @@ def release_student(plan: ReleasePlan, say: Callable[[str], None]) -> Release:
             tools={tool: version(tool) for tool in _TOOLS},
             metrics={},
             data=read_provenance(plan.student),
-            files={name: file_entry(partial / name) for name in (MODEL_INT8, TOKENIZER)},
+            files={name: file_entry(partial / name) for name in (*graphs, TOKENIZER)},
         )
         _write_manifest(partial, manifest)
         measured = _measure(plan, Release(partial, manifest), say)
@@ -114,7 +136,7 @@ def _measure(plan: ReleasePlan, release: Release, say: Callable[[str], None]) ->
         baseline=ndcg(load_system(str(plan.baseline or pretrained_folder()))),
         student_float=ndcg(load_system(str(plan.student)))[ALL],
         cosine_median=_cosine(plan.student, release, dataset),
-        megabytes=sum(entry.bytes for entry in release.manifest.files.values()) / 1e6,
+        megabytes=sum(release.manifest.files[name].bytes for name in (MODEL_INT8, TOKENIZER)) / 1e6,
     )
 
 

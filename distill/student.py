@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from distill.encoder_folder import CONFIG, WEIGHTS, Array, load_encoder
 from distill.sentence_encoder import PooledEncoder
 from distill.training.batches import Batches
-from distill.training.forward import TextEncoder, load_sentence_transformer, text_encoder
+from distill.training.forward import DEVICE, TextEncoder, load_sentence_transformer, text_encoder
 from distill.training.losses import alignment, ranking
 from distill.training.material import Material
 from distill.training.provenance import write_provenance
@@ -40,7 +40,7 @@ class StudentPlan:
     teacher: Path
     out: Path
     layers: tuple[int, ...] = (0, 2, 5)
-    steps: int = 700
+    steps: int = 1000
     questions: int = 32
     translations: int = 288
     rate: float = 3e-4
@@ -61,9 +61,10 @@ def train_student(
         InputError: the teacher cannot be read or has no such layer, or a checkpoint in `plan.out` is of another run.
     """
     torch.manual_seed(plan.seed)
-    student = _first_student(plan)
+    student = _first_student(plan).to(DEVICE)
     tokenizer = Tokenizer.from_file(str(plan.teacher / TOKENIZER))
-    work = _StudentStep(plan, material, TextEncoder(tokenizer, student, plan.max_tokens))
+    most = min(plan.max_tokens, student.config.max_positions)
+    work = _StudentStep(plan, material, TextEncoder(tokenizer, student, most))
     words = student.embeddings.word_embeddings.weight
     rest = [parameter for parameter in student.parameters() if parameter is not words]
     groups = [{"params": rest, "lr": plan.rate}, {"params": [words], "lr": plan.word_rate}]
@@ -130,7 +131,7 @@ def _write(plan: StudentPlan, student: nn.Module, inputs: Mapping[str, str]) -> 
     partial, target = plan.out / _PARTIAL, plan.out / "encoder"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    weights: dict[str, Array] = {name: tensor.numpy() for name, tensor in student.state_dict().items()}
+    weights: dict[str, Array] = {name: tensor.cpu().numpy() for name, tensor in student.state_dict().items()}
     save_file(weights, partial / WEIGHTS)
     config = json.loads((plan.teacher / CONFIG).read_text(encoding="utf-8"))
     config |= {"num_hidden_layers": len(plan.layers), "kith_pooling": "last_layer"}

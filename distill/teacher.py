@@ -133,7 +133,7 @@ def _parameter_groups(model: SentenceTransformer, start: Path, plan: TeacherPlan
         return [{"params": list(model.parameters()), "lr": plan.rate}]
     transformer: Any = model[0]
     words = transformer.auto_model.get_input_embeddings().weight
-    learns = torch.from_numpy(np.load(path)).float()[:, None]
+    learns = torch.from_numpy(np.load(path)).float()[:, None].to(words.device)
     words.register_hook(lambda gradient: gradient * learns)
     rest = [parameter for parameter in model.parameters() if parameter is not words]
     return [{"params": rest, "lr": plan.rate}, {"params": [words], "lr": plan.new_token_rate}]

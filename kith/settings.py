@@ -25,7 +25,7 @@ from kith.errors import SettingsError
 ENV_PREFIX = "KITH_"
 CONFIG_FILE = "kith.toml"
 ENDPOINTS_FILE = "endpoints.json"
-DEFAULT_MODEL_DIR = Path(__file__).resolve().parent.parent / "models" / "student-v0"
+DEFAULT_MODEL_DIR = Path(__file__).resolve().parent.parent / "models" / "student-v1"
 
 _ENDPOINT_SETTINGS = ("kafka_bootstrap", "schema_registry_url", "milvus_uri")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ class OnnxEmbedder:
         self._token_budget = token_budget
         self._tokenizer = _tokenizer(release)
         self._session = _session(release, threads, provider)
-        _check_width(self._session, release)
+        _check_width(self._session, release.model_file(provider), release.manifest.dim)
 
     @property
     def dim(self) -> int:
@@ -113,12 +114,13 @@ def _session(release: Release, threads: int, provider: str) -> onnxruntime.Infer
     options.enable_mem_pattern = False
     # Spinning threads would take the other core from Kafka's client and the event loop between runs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    file = release.model_file(provider)
     try:
         session = onnxruntime.InferenceSession(
-            str(release.model_file), options, providers=[wanted], disabled_optimizers=_SLOWER_FUSIONS
+            str(file), options, providers=[wanted], disabled_optimizers=_SLOWER_FUSIONS
         )
     except _LOAD_ERRORS as error:
-        raise ReleaseError(f"{release.model_file} cannot be loaded: {error}.", "Export the release again.") from error
+        raise ReleaseError(f"{file} cannot be loaded: {error}.", "Export the release again.") from error
     if session.get_providers()[0] != wanted:
         raise SettingsError(
             f"KITH_PROVIDER is {provider}, but ONNX Runtime fell back to {session.get_providers()[0]}.",
@@ -127,11 +129,11 @@ def _session(release: Release, threads: int, provider: str) -> onnxruntime.Infer
     return session
 
 
-def _check_width(session: onnxruntime.InferenceSession, release: Release) -> None:
+def _check_width(session: onnxruntime.InferenceSession, file: Path, dim: int) -> None:
     width = session.get_outputs()[0].shape[-1]
-    if width != release.manifest.dim:
+    if width != dim:
         raise ReleaseError(
-            f"{release.model_file} gives vectors of {width}, its manifest says {release.manifest.dim}.",
+            f"{file} gives vectors of {width}, its manifest says {dim}.",
             "Export the release again.",
         )
 

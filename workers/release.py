@@ -14,6 +14,7 @@ from kith.errors import ReleaseError
 MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"
 MODEL_INT8 = "model.int8.onnx"
+MODEL_FP16 = "model.fp16.onnx"
 RELEASE_NAME = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
 
 _BLOCK = 1 << 20
@@ -80,10 +81,10 @@ class Release:
     folder: Path
     manifest: Manifest
 
-    @property
-    def model_file(self) -> Path:
-        """The int8 graph."""
-        return self.folder / MODEL_INT8
+    def model_file(self, provider: str = "cpu") -> Path:
+        """The graph for a provider: float16 on a GPU where the release has one, else int8."""
+        half = provider != "cpu" and MODEL_FP16 in self.manifest.files
+        return self.folder / (MODEL_FP16 if half else MODEL_INT8)
 
     @property
     def tokenizer_file(self) -> Path:

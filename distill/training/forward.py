@@ -25,6 +25,9 @@ _TOKEN_BUDGET = 8192
 # Every group costs a gradient of the whole vocabulary: a few are cheaper than little padding.
 _LEAST_FILL = 0.25
 
+# Vectors come back to the CPU: losses of a few hundred rows cost nothing there.
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
 Forward = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -33,7 +36,7 @@ class TextEncoder:
 
     Args:
         tokenizer: any tokenizer of the `tokenizers` library.
-        forward: int64 ids and mask (batch, sequence) to float32 (batch, dim) of unit length.
+        forward: int64 ids and mask (batch, sequence) on `DEVICE` to float32 (batch, dim) of unit length.
         max_tokens: longer texts are cut there.
     """
 
@@ -58,9 +61,10 @@ class TextEncoder:
         order: list[int] = []
         parts = []
         # One context for all: the weights are then rounded once.
-        with torch.autocast("cpu", torch.bfloat16, enabled=not exact):
+        with torch.autocast(DEVICE, torch.bfloat16, enabled=not exact):
             for group in pack([len(e) for e in encoded], _TOKEN_BUDGET, _LEAST_FILL):
-                parts.append(self._forward(*_padded([encoded[index] for index in group])))
+                ids, mask = _padded([encoded[index] for index in group])
+                parts.append(self._forward(ids.to(DEVICE), mask.to(DEVICE)).cpu())
                 order.extend(group)
         return torch.cat(parts).float()[torch.argsort(torch.tensor(order))]
 
@@ -85,7 +89,7 @@ def load_sentence_transformer(folder: Path) -> SentenceTransformer:
     try:
         # Plain matrix products: torch's fused attention takes twice as long backwards in bfloat16 on a CPU.
         eager = {"attn_implementation": "eager"}
-        model = SentenceTransformer(str(folder), device="cpu", local_files_only=True, model_kwargs=eager)
+        model = SentenceTransformer(str(folder), device=DEVICE, local_files_only=True, model_kwargs=eager)
     except Exception as error:  # the libraries below raise what they like
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
@@ -110,7 +114,8 @@ def text_encoder(model: SentenceTransformer, max_tokens: int) -> TextEncoder:
         vectors: Tensor = model(features)["sentence_embedding"]
         return torch.nn.functional.normalize(vectors.float(), dim=-1)
 
-    return TextEncoder(Tokenizer.from_str(backend.to_str()), forward, max_tokens)
+    most = min(max_tokens, model.max_seq_length or max_tokens)
+    return TextEncoder(Tokenizer.from_str(backend.to_str()), forward, most)
 
 
 def load_any_encoder(folder: Path, max_tokens: int = 256) -> Callable[[Sequence[str]], npt.NDArray[np.float32]]:
@@ -142,4 +147,5 @@ def _student(folder: Path, max_tokens: int) -> TextEncoder:
     config, weights = load_encoder(folder)
     module = PooledEncoder(config)
     module.load_state_dict({name: torch.from_numpy(weights[name]) for name in module.state_dict()})
-    return TextEncoder(Tokenizer.from_file(str(folder / TOKENIZER)), module.eval(), max_tokens)
+    most = min(max_tokens, config.max_positions)
+    return TextEncoder(Tokenizer.from_file(str(folder / TOKENIZER)), module.eval().to(DEVICE), most)

@@ -78,12 +78,12 @@ def student(
     layer: list[int] = typer.Option(
         [0, 2, 5], "--layer", help="Layer of the teacher to begin with; repeat, lowest first."
     ),
-    steps: int = typer.Option(700, "--steps", min=1, help="Training steps."),
+    steps: int = typer.Option(1000, "--steps", min=1, help="Training steps."),
     seed: int = typer.Option(2, "--seed", help="The same seed gives the same training."),
 ) -> None:
     """Distil the teacher into a few of its layers. Interrupted, the same command goes on.
 
-    Example: `kith distill student --steps 700 --layer 0 --layer 2 --layer 5`
+    Example: `kith distill student --steps 1000 --layer 0 --layer 2 --layer 5`
     """
     with _training_installed():
         from distill.student import StudentPlan, train_student
@@ -104,6 +104,7 @@ def release(
     ),
     gates: Path | None = typer.Option(None, "--gates", help="File of gates; distill/gates.toml without it."),
     out: Path = typer.Option(Path("models"), "--out", help="Folder that holds releases."),
+    half: bool = typer.Option(False, "--fp16", help="Add a float16 graph, which GPUs run instead of the int8 one."),
     force: bool = typer.Option(False, "--force", help="Replace a release of that name."),
     as_json: bool = typer.Option(False, "--json", help="Print the manifest as JSON."),
 ) -> None:
@@ -122,6 +123,7 @@ def release(
         command=f"make student RELEASE={release}",
         baseline=baseline,
         gates=GATES if gates is None else gates,
+        half=half,
         replace=force,
     )
     _show(release_student(plan, _say), as_json=as_json)

@@ -29,7 +29,7 @@ def milvus(milvus_uri: str) -> Iterator[MilvusIndex]:
     index.close()
 
 
-RELEASE = "student-v0"
+RELEASE = "student-v1"
 
 
 @pytest.fixture

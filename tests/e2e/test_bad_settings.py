@@ -46,8 +46,8 @@ def test_a_wrong_model_path_stops_before_anything_is_started(home, nowhere, tmp_
 
 
 def test_an_altered_model_is_refused_with_the_file(home, tmp_path):
-    copy = tmp_path / "student-v0"
-    shutil.copytree(ROOT / "models" / "student-v0", copy)
+    copy = tmp_path / "student-v1"
+    shutil.copytree(ROOT / "models" / "student-v1", copy)
     with (copy / "model.int8.onnx").open("r+b") as file:
         file.seek(1000)
         file.write(b"\x00\x01\x02\x03")

@@ -56,6 +56,6 @@ def count_of(home):
 
     with open(f"{home['KITH_STATE_DIR']}/{ENDPOINTS_FILE}") as file:  # noqa: PTH123 - as short as it gets
         index = MilvusIndex(json.load(file)["milvus_uri"])
-    count = index.count("profiles__student_v0", 10.0)
+    count = index.count("profiles__student_v1", 10.0)
     index.close()
     return count

@@ -11,7 +11,7 @@ import pytest
 
 from kith import wiring
 from kith.services.ports import LOOPBACK, free_port
-from kith.settings import Settings
+from kith.settings import DEFAULT_MODEL_DIR, Settings
 from tests.integration.bus import Bus
 from tests.kith_process import command
 from tests.waiting import wait_until
@@ -87,6 +87,6 @@ def bus(settings: Settings) -> Iterator[Bus]:
 def held(settings: Settings) -> Iterator[Callable[[], int]]:
     """How many profiles the index holds now."""
     index = wiring.index(settings)
-    name = collection_name("student-v0", settings.collection_prefix)
+    name = collection_name(DEFAULT_MODEL_DIR.name, settings.collection_prefix)
     yield lambda: index.count(name, 10.0)
     index.close()

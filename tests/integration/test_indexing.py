@@ -1,5 +1,6 @@
 from collections import Counter
 
+from kith.settings import DEFAULT_MODEL_DIR
 from schemas.records import DeadLetter, Operation, Outcome, ProfileChange, ProfileEmbedding, Receipt, Stage
 from streams.clock import now_ms
 from streams.publisher import Outgoing
@@ -14,7 +15,7 @@ def test_changes_become_searchable_and_each_has_a_receipt(settings, worker, bus,
     receipts = wait_until(lambda: bus.read_all(bus.topics.receipts, Receipt), lambda found: len(found) >= 40)
     assert Counter(r.outcome for r in receipts) == {Outcome.INDEXED: 40}
     assert len({(r.partition, r.offset) for r in receipts}) == 40
-    assert all(r.model == "student-v0" and r.occurred_at <= r.settled_at for r in receipts)
+    assert all(r.model == DEFAULT_MODEL_DIR.name and r.occurred_at <= r.settled_at for r in receipts)
     embeddings = bus.read_all(bus.topics.embeddings, ProfileEmbedding)
     assert {e.profile_id for e in embeddings} == {f"p{n}" for n in range(40)}
     assert {len(e.vector) for e in embeddings} == {384 * 4}

@@ -1,6 +1,7 @@
 from kith import wiring
 from kith.services.local_stack import LocalStack
 from kith.services.ports import free_port
+from kith.settings import DEFAULT_MODEL_DIR
 from tests.integration.bus import upsert
 from tests.kith_process import one_line_error, run
 from tests.waiting import wait_until
@@ -21,7 +22,7 @@ def test_milvus_that_goes_away_is_waited_for_and_work_resumes_by_itself(settings
         indexer = worker(mine, "index")
         bus.send(*(upsert(f"p{n}", f"Engineer {n}") for n in range(20)))
         index = wiring.index(mine)
-        name = collection_name("student-v0", mine.collection_prefix)
+        name = collection_name(DEFAULT_MODEL_DIR.name, mine.collection_prefix)
         wait_until(lambda: index.count(name, 10.0), lambda count: count == 20)
 
         own.stop(["milvus"])

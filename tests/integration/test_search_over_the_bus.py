@@ -2,6 +2,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from kith import wiring
+from kith.settings import DEFAULT_MODEL_DIR
 from schemas import headers
 from schemas.records import FilterOperator, ReplyStatus, RequestFilter, SearchReply, SearchRequest
 from tests.integration.bus import upsert
@@ -30,7 +31,7 @@ def test_a_question_in_other_words_finds_the_right_person(settings, bus, serving
         reply = client.ask(SearchRequest("who knows about treating cancer?"), 20)
         assert (reply.status, reply.hits[0].profile_id) == (ReplyStatus.OK, "oncologist")
         assert reply.hits[0].matched_text.startswith("Medical oncologist")
-        assert reply.model == "student-v0"
+        assert reply.model == DEFAULT_MODEL_DIR.name
         assert [h.score for h in reply.hits] == sorted((h.score for h in reply.hits), reverse=True)
 
         only = client.ask(

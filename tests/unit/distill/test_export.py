@@ -77,7 +77,7 @@ def test_without_the_training_libraries_the_command_names_the_missing_one():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr.splitlines() == ["kith: onnx is not installed. Install what training needs: kith[train]."]
+    assert done.stderr.splitlines() == ["kith: onnx is not installed. Install what training needs: kith[train,eval]."]
 
 
 @pytest.mark.parametrize("name", ["../escape", "Upper", "", "-x", "a/b"])

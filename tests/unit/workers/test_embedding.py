@@ -10,7 +10,7 @@ from workers.release import load_release
 
 @pytest.fixture(scope="module")
 def release():
-    return load_release(ROOT / "models" / "student-v0")
+    return load_release(ROOT / "models" / "student-v1")
 
 
 @pytest.fixture(scope="module")

@@ -5,20 +5,22 @@ import pytest
 
 from kith.errors import ReleaseError
 from tests.kith_process import ROOT
-from workers.release import MANIFEST, load_release
+from workers.release import MANIFEST, Release, load_release
 from workers.render import RENDERER_ID
 
-STUDENT = ROOT / "models" / "student-v0"
+RELEASES = [ROOT / "models" / name for name in ("student-v0", "student-v1")]
+STUDENT = RELEASES[1]
 
 
 @pytest.fixture
 def copy(tmp_path):
-    return shutil.copytree(STUDENT, tmp_path / "student-v0")
+    return shutil.copytree(STUDENT, tmp_path / "student-v1")
 
 
-def test_the_release_in_the_repository_is_whole_and_small():
-    release = load_release(STUDENT)
-    assert (release.manifest.name, release.manifest.dim) == ("student-v0", 384)
+@pytest.mark.parametrize("folder", RELEASES, ids=lambda folder: folder.name)
+def test_the_releases_in_the_repository_are_whole_and_small(folder):
+    release = load_release(folder)
+    assert (release.manifest.name, release.manifest.dim) == (folder.name, 384)
     assert release.manifest.renderer == RENDERER_ID
     assert sum(entry.bytes for entry in release.manifest.files.values()) < 25_000_000
 
@@ -30,6 +32,15 @@ def test_one_altered_byte_is_found(copy):
     path.write_bytes(data)
     with pytest.raises(ReleaseError, match=r"model\.int8\.onnx is not the file of this release"):
         load_release(copy)
+
+
+def test_a_gpu_runs_the_float16_graph_where_the_release_has_one(copy):
+    release = load_release(copy)
+    assert release.model_file("cuda").name == "model.int8.onnx"
+    half = {**release.manifest.files, "model.fp16.onnx": release.manifest.files["model.int8.onnx"]}
+    both = Release(copy, release.manifest.model_copy(update={"files": half}))
+    assert both.model_file("cuda").name == "model.fp16.onnx"
+    assert both.model_file("cpu").name == "model.int8.onnx"
 
 
 def test_a_missing_file_is_named(copy):
