@@ -35,8 +35,8 @@ class Work:
         products = {n: prod(s) for n, s in self.sizes.items() if n.startswith("encoder.layer.") and n.endswith(_INT8)}
         pooled = {name.removesuffix(_QUERY) for name in products if name.endswith(_QUERY)}
         self.layers = len({name.split(".")[2] for name in products})
-        self.per_text = sum(m for n, m in products.items() if _layer(n) in pooled and not n.endswith(_KEY_VALUE))
-        self.per_token = sum(products.values()) - self.per_text
+        self.per_text: int = sum(m for n, m in products.items() if _layer(n) in pooled and not n.endswith(_KEY_VALUE))
+        self.per_token: int = sum(products.values()) - self.per_text
 
     def operations(self, texts: int, tokens: int) -> int:
         """Multiplications and additions."""

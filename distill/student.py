@@ -40,7 +40,7 @@ class StudentPlan:
     teacher: Path
     out: Path
     layers: tuple[int, ...] = (0, 2, 5)
-    steps: int = 1000
+    steps: int = 900
     questions: int = 32
     translations: int = 288
     rate: float = 3e-4

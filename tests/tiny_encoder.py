@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from math import erf
 from pathlib import Path
+from string import ascii_lowercase
 
 import numpy as np
 from safetensors.numpy import save_file
@@ -13,6 +14,8 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 POSITIONS, EPSILON = 64, 1e-12
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "who", "can", "fix", "a", "leaking", "roof", "treats", "cancer", "bakes"]
+# With these, every word of English can be read, by its letters.
+SPELLING = [*WORDS, "[MASK]", *ascii_lowercase, *(f"##{letter}" for letter in ascii_lowercase)]
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ SMALL = Shape()
 HIDDEN = SMALL.hidden
 
 
-def write(folder: Path, seed: int = 1, shape: Shape = SMALL) -> dict[str, np.ndarray]:
+def write(folder: Path, seed: int = 1, shape: Shape = SMALL, words: list[str] = WORDS) -> dict[str, np.ndarray]:
     """Write config, weights and tokenizer; returns the weights."""
     folder.mkdir(parents=True)
     config = {
@@ -41,12 +44,12 @@ def write(folder: Path, seed: int = 1, shape: Shape = SMALL) -> dict[str, np.nda
         "kith_pooling": shape.pooling,
         "layer_norm_eps": EPSILON,
         "max_position_embeddings": POSITIONS,
-        "vocab_size": len(WORDS),
+        "vocab_size": len(words),
     }
     (folder / "config.json").write_text(json.dumps(config))
-    weights = _weights(np.random.default_rng(seed), shape)
+    weights = _weights(np.random.default_rng(seed), shape, len(words))
     save_file(weights, folder / "model.safetensors")
-    _tokenizer().save(str(folder / "tokenizer.json"))
+    _tokenizer(words).save(str(folder / "tokenizer.json"))
     return weights
 
 
@@ -100,10 +103,10 @@ def _norm(state: np.ndarray, weights: dict[str, np.ndarray], prefix: str) -> np.
     return scaled * weights[f"{prefix}.weight"] + weights[f"{prefix}.bias"]
 
 
-def _weights(random: np.random.Generator, shape: Shape) -> dict[str, np.ndarray]:
+def _weights(random: np.random.Generator, shape: Shape, words: int) -> dict[str, np.ndarray]:
     hidden, wide = shape.hidden, shape.wide
     shapes: dict[str, tuple[int, ...]] = {
-        "embeddings.word_embeddings.weight": (len(WORDS), hidden),
+        "embeddings.word_embeddings.weight": (words, hidden),
         "embeddings.position_embeddings.weight": (POSITIONS, hidden),
         "embeddings.token_type_embeddings.weight": (2, hidden),
         "embeddings.LayerNorm.weight": (hidden,),
@@ -120,8 +123,8 @@ def _weights(random: np.random.Generator, shape: Shape) -> dict[str, np.ndarray]
     return {name: random.normal(0, 0.4, size).astype(np.float32) for name, size in shapes.items()}
 
 
-def _tokenizer() -> Tokenizer:
-    vocabulary = {word: number for number, word in enumerate(WORDS)}
+def _tokenizer(words: list[str]) -> Tokenizer:
+    vocabulary = {word: number for number, word in enumerate(words)}
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token=WORDS[1]))
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()

@@ -31,7 +31,8 @@ def kith(*arguments):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("chain")
-    tiny_encoder.write(folder / "pretrained", shape=Shape(layers=3, hidden=32, heads=4, wide=64))
+    shape = Shape(layers=3, hidden=32, heads=4, wide=64)
+    tiny_encoder.write(folder / "pretrained", shape=shape, words=tiny_encoder.SPELLING)
     (folder / "gates.toml").write_text(LENIENT)
     made = kith("distill", "teacher", "--encoder", folder / "pretrained", "--out", folder / "teacher", "--steps", "3")
     assert made.returncode == 0, made.stderr
@@ -52,12 +53,13 @@ def release(folder, name, *more):
 
 
 def test_the_chain_ends_in_a_release_that_embeds(trained):
-    made = release(trained, "tiny", "--gates", trained / "gates.toml", "--json")
+    made = release(trained, "tiny", "--gates", trained / "gates.toml", "--fp16", "--json")
     assert made.returncode == 0, made.stderr
     manifest = json.loads(made.stdout)
     assert "ndcg_at_10 all" in manifest["metrics"]
     assert set(manifest["data"]) == {"taxonomy", "lexicon", "held_out"}
     loaded = load_release(trained / "models" / "tiny")
+    assert {"model.int8.onnx", "model.fp16.onnx", "tokenizer.json", "README.md"} == set(loaded.manifest.files)
     vectors = OnnxEmbedder(loaded, threads=1).embed(["wer repariert mein Dach?", "roofer"])
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     assert kith("models", "verify", "--models", trained / "models").returncode == 0
