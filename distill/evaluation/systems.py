@@ -116,7 +116,8 @@ class _EncoderSystem:
             from distill.training.forward import load_any_encoder
         except ModuleNotFoundError as error:
             raise MissingTool(f"{error.name} is not installed.", "Install what training needs: kith[train].") from error
-        self.name = folder.name
+        # Training writes `teacher/encoder` and `student/encoder`: the name is in the folder above.
+        self.name = folder.resolve().parent.name if folder.name == "encoder" else folder.name
         self._embed = load_any_encoder(folder)
 
     def scores(self, documents: Sequence[str], queries: Sequence[str]) -> tuple[npt.NDArray[np.float32], float]:

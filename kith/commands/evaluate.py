@@ -46,6 +46,8 @@ def evaluate(
     data = _dataset(dataset)
     systems = [load_system(given, threads) for given in system]
     names = [loaded.name for loaded in systems]
+    if len(set(names)) < len(names):
+        raise InputError(f"Two systems have one name: {', '.join(names)}.", "Rename a folder, or measure them apart.")
     if baseline is not None and baseline not in names:
         raise InputError(f"--baseline {baseline} is none of the systems.", f"Give one of {', '.join(names)}.")
     results = measure(data, systems, baseline or names[0], lambda line: typer.echo(line, err=True))

@@ -88,7 +88,7 @@ def test_measuring_by_command(trained):
     made = kith("eval", "bm25", trained / "student" / "encoder", "--dataset", "dev", "--json")
     assert made.returncode == 0, made.stderr
     systems = {row["system"]: row for row in json.loads(made.stdout)["systems"]}
-    assert systems["encoder"]["against_baseline"]["all"]["p_value"] <= 1
+    assert systems["student"]["against_baseline"]["all"]["p_value"] <= 1
     assert systems["bm25"]["figures"]["all"]["nDCG@10"]["mean"] > 0.05
 
 
@@ -99,6 +99,7 @@ def test_measuring_by_command(trained):
         (["distill", "student", "--teacher", "/nowhere"], "/nowhere"),
         (["eval", "bm25", "--dataset", "/nowhere"], "corpus.jsonl cannot be read"),
         (["eval", "/nowhere"], "is no system"),
+        (["eval", "bm25", "bm25"], "Two systems have one name"),
     ],
 )
 def test_what_cannot_be_read_is_one_line(tmp_path, arguments, said):
