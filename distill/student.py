@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +15,14 @@ from torch import Tensor, nn
 
 from distill.encoder_folder import CONFIG, WEIGHTS, Array, load_encoder
 from distill.sentence_encoder import PooledEncoder
+from distill.synthetic.draws import Draw
+from distill.training.asides import among_asides
 from distill.training.batches import Batches
 from distill.training.forward import DEVICE, TextEncoder, load_sentence_transformer, text_encoder
 from distill.training.losses import alignment, ranking
 from distill.training.material import Material
 from distill.training.provenance import write_provenance
+from distill.training.questions import Answered
 from distill.training.run import Progress, RunPlan, TrainingRun
 from kith.errors import InputError
 from workers.release import TOKENIZER
@@ -40,12 +43,12 @@ class StudentPlan:
     teacher: Path
     out: Path
     layers: tuple[int, ...] = (0, 2, 5)
-    steps: int = 900
+    steps: int = 800
     questions: int = 32
     translations: int = 288
     rate: float = 3e-4
     word_rate: float = 1e-4
-    max_tokens: int = 112
+    max_tokens: int = 224
     seed: int = 2
 
 
@@ -81,16 +84,18 @@ class _StudentStep:
     def __init__(self, plan: StudentPlan, material: Material, student: TextEncoder) -> None:
         self._plan = plan
         self._student = student
+        self._asides = material.taxonomy.asides
         self._teacher = text_encoder(load_sentence_transformer(plan.teacher), plan.max_tokens)
         self._batches = Batches(material, plan.seed, student.words)
 
     def step(self, number: int, _state: object) -> dict[str, Tensor]:
         batch = self._batches.questions(number, self._plan.questions, {})
-        drawn = self._batches.translations(number, self._plan.translations)
-        texts = [i.question for i in batch.items] + [i.profile for i in batch.items] + [t.text for t in drawn]
+        questions = [i.question for i in batch.items]
+        questions_and_profiles = [*questions, *(i.profile for i in batch.items)]
+        drawn = [t.text for t in self._batches.translations(number, self._plan.translations)]
         with torch.no_grad():
-            wanted = self._teacher(texts)
-        have = self._student(texts)
+            wanted = self._teacher([*questions_and_profiles, *drawn])
+        have = self._student([*questions, *self._long(batch.items, number), *drawn])
         count, profiles = len(batch.items), slice(len(batch.items), 2 * len(batch.items))
         asked = torch.cat([have[:count], have[2 * count :]])
         asked_wanted = torch.cat([wanted[:count], wanted[2 * count :]])
@@ -99,6 +104,18 @@ class _StudentStep:
             "ranking": ranking(asked, have[profiles], asked_wanted @ wanted[profiles].T),
         }
 
+    def _long(self, items: Sequence[Answered], number: int) -> list[str]:
+        draw = Draw(f"asides:{self._plan.seed}:{number}")
+        return [
+            among_asides(draw, item.profile, self._asides[item.profile_language])
+            if draw.chance(_LONG_SHARE)
+            else item.profile
+            for item in items
+        ]
+
+
+# Share of profiles that come as long biographies; the vector that is wanted is that of the profile without asides.
+_LONG_SHARE = 0.5
 
 # Both losses are then of a size, about 0.3 when training ends.
 _VECTOR_WEIGHT = 10.0

@@ -122,6 +122,7 @@ class Taxonomy:
         schools: language, then level of study, then name patterns; `degrees` alike.
         phrases: as in common/phrases.toml.
         questions: language, then kind (about, title, place, senior), then patterns; as in common/queries.toml.
+        asides: by language, what biographies say besides the work.
     """
 
     occupations: tuple[Occupation, ...]
@@ -133,6 +134,7 @@ class Taxonomy:
     degrees: Mapping[str, Mapping[str, tuple[str, ...]]]
     phrases: Mapping[str, Any]
     questions: Mapping[str, Mapping[str, tuple[str, ...]]]
+    asides: Mapping[str, tuple[str, ...]]
     dirt: Mapping[str, tuple[str, ...]]
 
     def occupation(self, occupation_id: str) -> Occupation:
@@ -211,6 +213,7 @@ def load_taxonomy(root: Path = ROOT) -> Taxonomy:
         degrees=_nested(education.table("degrees")),
         phrases=_read(common / "phrases.toml").data,
         questions=_questions(_read(common / "queries.toml")),
+        asides={language: _read(common / "asides.toml").table(language).texts("said") for language in LANGUAGES},
         dirt=_by_key(_read(common / "dirt.toml")),
     )
     _check_whole(taxonomy)

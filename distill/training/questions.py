@@ -22,6 +22,7 @@ class Answered:
     """A question, and a profile that is a right answer.
 
     Attributes:
+        profile_language: that the profile is written in, ISO 639-1.
         city, level: what the question asks for besides the occupation; None where it does not.
         profile_city, profile_level: what the profile has.
     """
@@ -30,6 +31,7 @@ class Answered:
     language: str
     question: str
     profile: str
+    profile_language: str
     city: str | None
     level: str | None
     profile_city: str | None
@@ -58,6 +60,7 @@ def draw_answered(draw: Draw, material: Material, occupation: Occupation) -> Ans
         language,
         question,
         draw_text(draw, made),
+        made.language,
         city if kind == "place" else None,
         made.profile.seniority if kind == "level" else None,
         city,

@@ -78,12 +78,12 @@ def student(
     layer: list[int] = typer.Option(
         [0, 2, 5], "--layer", help="Layer of the teacher to begin with; repeat, lowest first."
     ),
-    steps: int = typer.Option(900, "--steps", min=1, help="Training steps."),
+    steps: int = typer.Option(800, "--steps", min=1, help="Training steps."),
     seed: int = typer.Option(2, "--seed", help="The same seed gives the same training."),
 ) -> None:
     """Distil the teacher into a few of its layers. Interrupted, the same command goes on.
 
-    Example: `kith distill student --steps 900 --layer 0 --layer 2 --layer 5`
+    Example: `kith distill student --steps 800 --layer 0 --layer 2 --layer 5`
     """
     with _training_installed():
         from distill.student import StudentPlan, train_student

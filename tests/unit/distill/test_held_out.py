@@ -18,6 +18,7 @@ def test_no_training_text_names_a_golden_occupation():
     material, held_out = load_material(), HeldOut(held_out_names())
     texts = [n.text for n in material.needs] + [n.english for n in material.needs]
     texts += [form for concept in material.concepts for forms in concept.forms.values() for form in forms]
+    texts += [said for asides in material.taxonomy.asides.values() for said in asides]
     for occupation in material.taxonomy.occupations:
         texts += [*occupation.own_texts]
         for local in occupation.local.values():
