@@ -19,6 +19,7 @@ from schemas.records import (
     DeadLetter,
     ProfileChange,
     ProfileEmbedding,
+    ProfileState,
     Receipt,
     SearchReply,
     SearchRequest,
@@ -27,6 +28,7 @@ from schemas.records import (
 FILES: dict[type, str] = {
     ProfileChange: "profile_change",
     ProfileEmbedding: "profile_embedding",
+    ProfileState: "profile_state",
     Receipt: "receipt",
     DeadLetter: "dead_letter",
     SearchRequest: "search_request",

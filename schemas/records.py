@@ -13,6 +13,7 @@ class Operation(StrEnum):
     """What a change does to a profile."""
 
     UPSERT = "UPSERT"
+    PATCH = "PATCH"
     DELETE = "DELETE"
 
 
@@ -109,7 +110,10 @@ def _part(kind: type[_PartT], data: dict[str, Any]) -> _PartT:
 
 @dataclass(frozen=True, slots=True)
 class ProfileChange:
-    """A full profile as it is now, or its deletion. Times are milliseconds since the epoch, UTC."""
+    """A full profile as it is now, some of its fields, or its deletion. Times are milliseconds since the epoch, UTC.
+
+    `changed`: of a patch, the names of the profile's fields that it carries; None for a full profile.
+    """
 
     profile_id: str
     version: int
@@ -117,6 +121,7 @@ class ProfileChange:
     operation: Operation
     source: str | None = None
     profile: Profile | None = None
+    changed: list[str] | None = None
 
     @classmethod
     def from_avro(cls, data: dict[str, Any]) -> ProfileChange:
@@ -129,6 +134,68 @@ class ProfileChange:
             operation=Operation(data["operation"]),
             source=data.get("source"),
             profile=None if profile is None else Profile.from_avro(profile),
+            changed=data.get("changed"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SettledChange:
+    """An input record of a profile and the outcome that it had."""
+
+    offset: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class KnownProfile:
+    """What is known of one profile.
+
+    Attributes:
+        version: of the newest change that counted; -1 where only a tombstone did.
+        occurred_at: event time of that change, milliseconds since the epoch, UTC; None for a tombstone.
+        profile: its fields, patches merged; None once it is deleted. The mark stays, so that a late change cannot
+            bring the profile back.
+        text_sha256: of the text that the index holds a vector of; None once it is deleted.
+        settled: its changes in the batch that it was last worked on in: brought again by a crash, they end alike.
+    """
+
+    version: int
+    occurred_at: int | None
+    profile: Profile | None
+    text_sha256: bytes | None
+    settled: list[SettledChange] = field(default_factory=list)
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> KnownProfile:
+        """Build from the mapping of one record."""
+        known = _known(cls, data)
+        known["profile"] = None if data["profile"] is None else Profile.from_avro(data["profile"])
+        known["settled"] = [SettledChange(s["offset"], Outcome(s["outcome"])) for s in data["settled"]]
+        return cls(**known)
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedThrough:
+    """Every record of a partition up to `offset` has its outcome. `topic_id`: Kafka's id of the input topic."""
+
+    topic_id: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileState:
+    """An entry of the indexer's table: of a profile (`known`), or of a partition of its input (`applied`)."""
+
+    known: KnownProfile | None = None
+    applied: AppliedThrough | None = None
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> ProfileState:
+        """Build from the mapping of one record."""
+        known, applied = data["known"], data["applied"]
+        return cls(
+            None if known is None else KnownProfile.from_avro(known),
+            None if applied is None else _part(AppliedThrough, applied),
         )
 
 
@@ -263,7 +330,7 @@ class SearchReply:
         return cls(**known)
 
 
-Record = ProfileChange | ProfileEmbedding | Receipt | DeadLetter | SearchRequest | SearchReply
+Record = ProfileChange | ProfileState | ProfileEmbedding | Receipt | DeadLetter | SearchRequest | SearchReply
 
 
 def to_avro(record: Any) -> Any:

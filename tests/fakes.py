@@ -59,6 +59,9 @@ class BruteForceIndex:
     def versions(self, collection: str, profile_ids: Sequence[str], timeout_s: float) -> dict[str, int]:
         return {one: self.rows[one].version for one in profile_ids if one in self.rows}
 
+    def vectors(self, collection: str, profile_ids: Sequence[str], timeout_s: float) -> dict[str, np.ndarray]:
+        return {one: self.rows[one].vector for one in profile_ids if one in self.rows}
+
     def count(self, collection: str, timeout_s: float) -> int:
         return len(self.rows)
 

@@ -49,11 +49,24 @@ class Upsert:
 
 
 @dataclass(frozen=True, slots=True)
+class Refresh:
+    """As `Upsert`, for a text whose vector the index is known to hold: it is embedded only if it does not."""
+
+    profile_id: str
+    version: int
+    fields: ProfileFields
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Delete:
     """Make the index hold nothing of the profile."""
 
     profile_id: str
     version: int
+
+
+Change = Upsert | Refresh | Delete
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +88,7 @@ class Rejected:
 class Indexer(Protocol):
     """Applies operations to the index. Repeating a batch is harmless."""
 
-    async def apply(self, batch: Sequence[Upsert | Delete], deadline: Deadline) -> Sequence[Applied | Rejected]:
+    async def apply(self, batch: Sequence[Change], deadline: Deadline) -> Sequence[Applied | Rejected]:
         """Apply a batch whose profile ids are unique.
 
         Returns:
@@ -169,6 +182,12 @@ class Index(Protocol):
 
     def versions(self, collection: str, profile_ids: Sequence[str], timeout_s: float) -> dict[str, int]:
         """Version held for each of the given profiles; an absent profile has no entry."""
+        ...
+
+    def vectors(
+        self, collection: str, profile_ids: Sequence[str], timeout_s: float
+    ) -> dict[str, npt.NDArray[np.float32]]:
+        """Vector held for each of the given profiles, float32 (dim,); an absent profile has no entry."""
         ...
 
     def count(self, collection: str, timeout_s: float) -> int:

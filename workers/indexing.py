@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ from kith import metrics
 from kith.deadline import Deadline
 from kith.errors import InputError, Unavailable
 from schemas.records import Stage
-from workers.contract import Applied, Delete, Embedder, Index, Rejected, Row, Upsert, Vectors
+from workers.contract import Applied, Change, Delete, Embedder, Index, Refresh, Rejected, Row, Upsert, Vectors
 from workers.limits import fit_fields, fit_text
 
 _ItemT = TypeVar("_ItemT")
@@ -32,31 +32,42 @@ class ModelIndexer:
         self._embedding = ThreadPoolExecutor(1, "embed")
         self._writing = ThreadPoolExecutor(1, "write")
 
-    async def apply(self, batch: Sequence[Upsert | Delete], deadline: Deadline) -> Sequence[Applied | Rejected]:
+    async def apply(self, batch: Sequence[Change], deadline: Deadline) -> Sequence[Applied | Rejected]:
         """See `workers.contract.Indexer.apply`."""
         ids = {operation.profile_id for operation in batch}
         if len(ids) != len(batch):
             raise AssertionError("Profile ids of a batch must be unique. This is a bug.")
-        upserts = [operation for operation in batch if isinstance(operation, Upsert)]
+        held = await self._held([operation for operation in batch if isinstance(operation, Refresh)], deadline)
+        writes = [operation for operation in batch if not isinstance(operation, Delete)]
         deletes = [operation.profile_id for operation in batch if isinstance(operation, Delete)]
-        results = await self._upsert(upserts, deadline) | await self._delete(deletes, deadline)
+        results = await self._upsert(writes, held, deadline) | await self._delete(deletes, deadline)
         return [results[operation.profile_id] for operation in batch]
 
-    async def _upsert(self, upserts: Sequence[Upsert], deadline: Deadline) -> dict[str, Applied | Rejected]:
-        if not upserts:
+    async def _held(self, refreshes: Sequence[Refresh], deadline: Deadline) -> dict[str, Vectors]:
+        """Vectors that the index holds already, by profile id."""
+        ids = [operation.profile_id for operation in refreshes]
+        if not ids:
             return {}
-        embedded = await self._on(self._embedding, lambda: self._embed(upserts), deadline)
-        rows = [
-            _row(operation, vector)
-            for operation, vector in zip(upserts, embedded, strict=True)
-            if not isinstance(vector, Rejected)
-        ]
+        left = deadline.remaining()
+        return await self._on(self._writing, lambda: self._index.vectors(self._collection, ids, left), deadline)
+
+    async def _upsert(
+        self, writes: Sequence[Upsert | Refresh], held: Mapping[str, Vectors], deadline: Deadline
+    ) -> dict[str, Applied | Rejected]:
+        if not writes:
+            return {}
+        new = [operation for operation in writes if operation.profile_id not in held]
+        embedded = await self._on(self._embedding, lambda: self._embed(new), deadline) if new else []
+        vectors = {**held, **{o.profile_id: vector for o, vector in zip(new, embedded, strict=True)}}
+        results: dict[str, Applied | Rejected] = {}
+        rows = []
+        for operation in writes:
+            vector = vectors[operation.profile_id]
+            if isinstance(vector, Rejected):
+                results[operation.profile_id] = vector
+            else:
+                rows.append(_row(operation, vector))
         written = await self._on(self._writing, lambda: self._write(rows, deadline), deadline)
-        results: dict[str, Applied | Rejected] = {
-            operation.profile_id: vector
-            for operation, vector in zip(upserts, embedded, strict=True)
-            if isinstance(vector, Rejected)
-        }
         for row, done in zip(rows, written, strict=True):
             results[row.profile_id] = done if isinstance(done, Rejected) else Applied(row.vector)
         return results
@@ -71,8 +82,8 @@ class ModelIndexer:
         )
         return {profile_id: Applied(None) for profile_id in profile_ids}
 
-    def _embed(self, upserts: Sequence[Upsert]) -> list[Vectors | Rejected]:
-        def embed(piece: Sequence[Upsert]) -> list[Vectors]:
+    def _embed(self, upserts: Sequence[Upsert | Refresh]) -> list[Vectors | Rejected]:
+        def embed(piece: Sequence[Upsert | Refresh]) -> list[Vectors]:
             return list(self._embedder.embed([operation.text for operation in piece]))
 
         with metrics.EMBED_SECONDS.time():
@@ -116,7 +127,7 @@ def each_or_rejected(
     return each_or_rejected(items[:middle], work, stage) + each_or_rejected(items[middle:], work, stage)
 
 
-def _row(operation: Upsert, vector: Vectors) -> Row:
+def _row(operation: Upsert | Refresh, vector: Vectors) -> Row:
     return Row(
         profile_id=operation.profile_id,
         version=operation.version,

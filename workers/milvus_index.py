@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 from pymilvus import MilvusClient
 
 from kith.deadline import Deadline
@@ -148,6 +150,21 @@ class MilvusIndex:
         for condition in _id_conditions(profile_ids):
             rows = self._query(collection, condition, [ID_FIELD, VERSION_FIELD], deadline)
             held |= {row[ID_FIELD]: row[VERSION_FIELD] for row in rows}
+        return held
+
+    def vectors(
+        self, collection: str, profile_ids: Sequence[str], timeout_s: float
+    ) -> dict[str, npt.NDArray[np.float32]]:
+        """Vector held for each of the given profiles, float32 (dim,); an absent profile has no entry.
+
+        Raises:
+            kith.errors.Unavailable: not now.
+        """
+        deadline = Deadline.after(timeout_s)
+        held: dict[str, npt.NDArray[np.float32]] = {}
+        for condition in _id_conditions(profile_ids):
+            rows = self._query(collection, condition, [ID_FIELD, VECTOR_FIELD], deadline)
+            held |= {row[ID_FIELD]: np.asarray(row[VECTOR_FIELD], dtype=np.float32) for row in rows}
         return held
 
     def count(self, collection: str, timeout_s: float) -> int:

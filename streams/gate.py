@@ -1,0 +1,181 @@
+"""What is known of a profile decides what becomes of a change: newer, the same, or late. Pure.
+
+Decisions fold over a micro-batch in the order of the log, so that several changes of a profile are worked on once, and
+repeat themselves for records that a crash brings again (docs/architecture.md, "Exactly one outcome").
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+
+from kith.errors import InputError
+from schemas.records import KnownProfile, Operation, Outcome, Profile, ProfileChange, SettledChange
+from streams.incoming import Change
+from workers.render import render
+
+UNNUMBERED = -1
+
+
+class Kind(Enum):
+    """What has to happen to the index."""
+
+    EMBED = auto()
+    FIELDS = auto()
+    DELETE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One profile's work of a batch.
+
+    Attributes:
+        text: what the index has to hold a vector of; None for a deletion.
+        after: what is known once it is done.
+        outcomes: of every change that ends with it.
+    """
+
+    profile_id: str
+    kind: Kind
+    text: str | None
+    after: KnownProfile
+    outcomes: tuple[tuple[Change, Outcome], ...]
+
+
+@dataclass(slots=True)
+class Plan:
+    """A batch, decided.
+
+    Attributes:
+        work: at most one a profile, in order of arrival.
+        aside: changes that need no work of their own, with their outcomes.
+        refused: changes that can never be applied, with the reason.
+    """
+
+    work: list[Work] = field(default_factory=list)
+    aside: list[tuple[Change, Outcome]] = field(default_factory=list)
+    refused: list[tuple[Change, InputError]] = field(default_factory=list)
+
+
+def plan(changes: Iterable[Change], known: Mapping[str, KnownProfile]) -> Plan:
+    """Decide what becomes of changes, given in the order of their offsets.
+
+    Args:
+        known: what the table holds of the profiles concerned; one that it has never seen is absent.
+    """
+    decided = Plan()
+    folded: dict[str, _Fold] = {}
+    for change in changes:
+        fold = folded.setdefault(change.profile_id, _Fold(known.get(change.profile_id)))
+        fold.take(change, decided)
+    for profile_id, fold in folded.items():
+        if fold.counted:
+            decided.work.append(fold.work(profile_id))
+    return decided
+
+
+class _Fold:
+    """The changes of one profile in one batch."""
+
+    def __init__(self, before: KnownProfile | None) -> None:
+        self._before = before
+        self._now = before
+        self._repeated = {} if before is None else {ended.offset: ended.outcome for ended in before.settled}
+        self.counted: list[Change] = []
+        self._ended: list[SettledChange] = []
+
+    def take(self, change: Change, decided: Plan) -> None:
+        repeated = self._repeated.get(change.incoming.offset)
+        if repeated is not None:
+            decided.aside.append((change, repeated))
+            return
+        try:
+            verdict = judge(self._now, change)
+        except InputError as error:
+            decided.refused.append((change, error))
+            self._ended.append(SettledChange(change.incoming.offset, Outcome.DEAD_LETTERED))
+            return
+        if isinstance(verdict, Outcome):
+            decided.aside.append((change, verdict))
+            self._ended.append(SettledChange(change.incoming.offset, verdict))
+            return
+        self._now = verdict
+        self.counted.append(change)
+
+    def work(self, profile_id: str) -> Work:
+        after = self._now
+        if after is None:
+            raise AssertionError("A counted change left nothing known. This is a bug.")
+        if after.profile is None:
+            return self._done(profile_id, Kind.DELETE, None, replace(after, text_sha256=None), Outcome.DELETED)
+        text = render(after.profile)
+        digest = hashlib.sha256(text.encode()).digest()
+        after = replace(after, text_sha256=digest)
+        if self._before is not None and self._before.text_sha256 == digest:
+            return self._done(profile_id, Kind.FIELDS, text, after, Outcome.UNCHANGED)
+        return self._done(profile_id, Kind.EMBED, text, after, Outcome.INDEXED)
+
+    def _done(self, profile_id: str, kind: Kind, text: str | None, after: KnownProfile, outcome: Outcome) -> Work:
+        outcomes = tuple((change, self._outcome(at, outcome)) for at, change in enumerate(self.counted))
+        settled = [*self._ended, *(SettledChange(change.incoming.offset, ended) for change, ended in outcomes)]
+        return Work(profile_id, kind, text, replace(after, settled=settled), outcomes)
+
+    def _outcome(self, at: int, last: Outcome) -> Outcome:
+        """A change ends like the last one if its content lives on in it: only patches came after it."""
+        lives_on = all(_is_patch(change) for change in self.counted[at + 1 :])
+        return last if lives_on else Outcome.STALE
+
+
+def judge(known: KnownProfile | None, change: Change) -> KnownProfile | Outcome:
+    """What is known after a change, or the outcome of one that changes nothing.
+
+    Raises:
+        InputError: a patch has nothing to patch.
+    """
+    record = change.change
+    if record is None:
+        return _tombstone(known)
+    if known is not None and record.version < known.version:
+        return Outcome.STALE
+    if known is not None and record.version == known.version:
+        return Outcome.UNCHANGED if _says(record, known) else Outcome.STALE
+    return KnownProfile(record.version, record.occurred_at, _content(record, known), None)
+
+
+def _tombstone(known: KnownProfile | None) -> KnownProfile | Outcome:
+    """It has no version of its own: it deletes whatever came before it."""
+    if known is None:
+        return KnownProfile(UNNUMBERED, None, None, None)
+    if known.profile is None:
+        return Outcome.UNCHANGED
+    return KnownProfile(known.version, None, None, None)
+
+
+def _content(record: ProfileChange, known: KnownProfile | None) -> Profile | None:
+    if record.operation is Operation.DELETE:
+        return None
+    if record.profile is None:
+        raise InputError("The change carries no profile.", "Send operation DELETE to delete.")
+    if record.changed is None:
+        return record.profile
+    if known is None or known.profile is None:
+        state = "unknown" if known is None else "deleted"
+        raise InputError(f"The patch is for a profile that is {state}.", "Send the whole profile first.")
+    return _patched(known.profile, record)
+
+
+def _patched(profile: Profile, record: ProfileChange) -> Profile:
+    return replace(profile, **{name: getattr(record.profile, name) for name in record.changed or ()})
+
+
+def _says(record: ProfileChange, known: KnownProfile) -> bool:
+    """Whether a change of the known version says what is known."""
+    if record.operation is Operation.DELETE or record.profile is None or known.profile is None:
+        return (record.operation is Operation.DELETE) == (known.profile is None)
+    return known.profile == (record.profile if record.changed is None else _patched(known.profile, record))
+
+
+def _is_patch(change: Change) -> bool:
+    return change.change is not None and change.change.changed is not None

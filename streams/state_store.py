@@ -1,0 +1,182 @@
+"""Where the table of known profiles lies on this machine: one RocksDB a partition, beside the offset it is level with.
+
+Faust fills it from the changelog when a partition is assigned. While the stream runs, the effects publish the changelog
+and put the same bytes here once they are acknowledged, so that no commit can be ahead of the table.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import rocksdict
+from faust.stores import STORES
+from faust.stores.base import Store
+from faust.types import TP
+
+SCHEME = "profile-state"
+# Not a profile id, which has no such letter.
+_LEVEL = b"@changelog-offset"
+_MEMORY = "memory"
+_WRITE_BUFFER_BYTES = 16 << 20
+_CACHE_BYTES = 64 << 20
+
+Bytes = Mapping[bytes, bytes | None]
+
+
+class StateStore(Store[bytes, bytes]):
+    """Faust's store of raw bytes, with the partition named at every call instead of taken from a current event."""
+
+    def __init__(self, url: Any, app: Any, table: Any, **kwargs: Any) -> None:
+        super().__init__(url, app, table, **kwargs)
+        self._open: dict[int, _Partition] = {}
+        self._in_memory = self.url.host == _MEMORY
+        self._cache = rocksdict.Cache(_CACHE_BYTES)
+
+    def get(self, partition: int, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+        """The values of those keys that have one."""
+        held = self._partition(partition)
+        return {key: value for key in keys if (value := held.get(key)) is not None}
+
+    def put(self, partition: int, entries: Bytes, offset: int) -> None:
+        """Write entries (None removes one) that the changelog acknowledged; `offset`: of the last of them."""
+        self._partition(partition).write({**entries, _LEVEL: b"%d" % offset})
+
+    def entries(self, partition: int) -> Iterable[tuple[bytes, bytes]]:
+        """Every key and value of a partition, by key; a snapshot."""
+        return (item for item in self._partition(partition).items() if item[0] != _LEVEL)
+
+    def persisted_offset(self, tp: TP) -> int | None:
+        """See Faust's Store: the changelog offset that this machine is level with."""
+        level = self._partition(tp.partition).get(_LEVEL)
+        return None if level is None else int(level)
+
+    def set_persisted_offset(self, tp: TP, offset: int) -> None:
+        """See Faust's Store."""
+        self._partition(tp.partition).write({_LEVEL: b"%d" % offset})
+
+    def apply_changelog_batch(
+        self, batch: Iterable[Any], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]
+    ) -> None:
+        """See Faust's Store: what recovery reads from the changelog."""
+        entries: dict[int, dict[bytes, bytes | None]] = {}
+        for event in batch:
+            message = event.message
+            entries.setdefault(message.partition, {})[message.key] = message.value
+            entries[message.partition][_LEVEL] = b"%d" % message.offset
+        for partition, written in entries.items():
+            self._partition(partition).write(written)
+
+    async def on_rebalance(
+        self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
+    ) -> None:
+        """Close what another worker may open now."""
+        for tp in revoked:
+            if tp.topic in self.table.changelog_topic.topics and tp.partition in self._open:
+                self._open.pop(tp.partition).close()
+
+    async def backup_partition(self, tp: Any, *_args: Any, **_kwargs: Any) -> None:
+        """Not offered: the changelog is the backup."""
+        raise NotImplementedError("The changelog is the backup.")
+
+    def restore_backup(self, tp: Any, *_args: Any, **_kwargs: Any) -> None:
+        """Not offered: Faust's recovery reads the changelog."""
+        raise NotImplementedError("Faust's recovery reads the changelog.")
+
+    def reset_state(self) -> None:
+        """Forget everything that lies here; the changelog brings it again."""
+        self._close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def on_stop(self) -> None:
+        """Close every partition."""
+        self._close()
+
+    def _close(self) -> None:
+        for held in self._open.values():
+            held.close()
+        self._open.clear()
+
+    @property
+    def _folder(self) -> Path:
+        return Path(self.app.conf.tabledir) / self.table_name
+
+    def _partition(self, number: int) -> _Partition:
+        if number not in self._open:
+            self._open[number] = _InMemory() if self._in_memory else _OnDisk(self._folder / f"{number}", self._cache)
+        return self._open[number]
+
+
+class _Partition:
+    """Keys and values of one partition."""
+
+    def get(self, key: bytes) -> bytes | None:
+        raise NotImplementedError
+
+    def write(self, entries: Bytes) -> None:
+        """All of them or none."""
+        raise NotImplementedError
+
+    def items(self) -> Iterable[tuple[bytes, bytes]]:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+
+class _InMemory(_Partition):
+    def __init__(self) -> None:
+        self._held: dict[bytes, bytes] = {}
+
+    def get(self, key: bytes) -> bytes | None:
+        return self._held.get(key)
+
+    def write(self, entries: Bytes) -> None:
+        for key, value in entries.items():
+            if value is None:
+                self._held.pop(key, None)
+            else:
+                self._held[key] = value
+
+    def items(self) -> Iterable[tuple[bytes, bytes]]:
+        return sorted(self._held.items())
+
+    def close(self) -> None:
+        return None
+
+
+class _OnDisk(_Partition):
+    def __init__(self, folder: Path, cache: rocksdict.Cache) -> None:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        options = rocksdict.Options(raw_mode=True)
+        options.create_if_missing(True)
+        options.set_write_buffer_size(_WRITE_BUFFER_BYTES)
+        blocks = rocksdict.BlockBasedOptions()
+        blocks.set_block_cache(cache)
+        blocks.set_bloom_filter(10, False)
+        options.set_block_based_table_factory(blocks)
+        self._db = rocksdict.Rdict(str(folder), options)
+
+    def get(self, key: bytes) -> bytes | None:
+        value: bytes | None = self._db.get(key)
+        return value
+
+    def write(self, entries: Bytes) -> None:
+        batch = rocksdict.WriteBatch(raw_mode=True)
+        for key, value in entries.items():
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
+        self._db.write(batch)
+
+    def items(self) -> Iterable[tuple[bytes, bytes]]:
+        return iter(self._db.snapshot().items())
+
+    def close(self) -> None:
+        self._db.close()
+
+
+STORES.aliases[SCHEME] = "streams.state_store:StateStore"
