@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from schemas.records import DeadLetter, ProfileChange, ProfileEmbedding, Receipt, SearchReply, SearchRequest
+from schemas.records import DeadLetter, ProfileChange, ProfileEmbedding, ProfileState, Receipt, SearchReply, SearchRequest
 
 _DAY_MS = 24 * 60 * 60 * 1000
 _FOREVER = -1
@@ -62,6 +62,15 @@ class Topics:
         self.changes = Topic(
             f"{prefix}profile.changes", ProfileChange, "profile_id", "delete", 7 * _DAY_MS, room, "The change stream."
         )
+        self.state = Topic(
+            f"{prefix}profile.state",
+            ProfileState,
+            "profile_id",
+            "compact",
+            _FOREVER,
+            room,
+            "What the indexer knows of each profile: its table's changelog.",
+        )
         self.embeddings = Topic(
             f"{prefix}profile.embeddings",
             ProfileEmbedding,
@@ -92,4 +101,4 @@ class Topics:
 
     def all(self) -> tuple[Topic, ...]:
         """Every topic, in the order of the data flow."""
-        return (self.changes, self.embeddings, self.receipts, self.dead_letters, self.requests, self.replies)
+        return (self.changes, self.state, self.embeddings, self.receipts, self.dead_letters, self.requests, self.replies)

@@ -1,11 +1,9 @@
-"""What of a micro-batch is worked on: newest change per profile, in pieces of bounded size. Pure."""
+"""A micro-batch in pieces of bounded size. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
-
-from streams.incoming import Change
 
 _ItemT = TypeVar("_ItemT")
 
@@ -16,28 +14,6 @@ _CHARS_PER_TOKEN = 4
 def estimated_tokens(text: str) -> int:
     """About how many tokens a text has, from its length."""
     return len(text) // _CHARS_PER_TOKEN + 2
-
-
-def newest_per_profile(changes: Iterable[Change]) -> tuple[list[Change], list[Change]]:
-    """Part changes, given in order of their offsets, into the one per profile that counts and the others.
-
-    A later record wins unless its version is lower than that of the one before it. A tombstone has no version: it
-    wins over what came before it, and anything that comes after wins over it.
-
-    Returns:
-        Winners with unique profile ids in order of arrival, and losers.
-    """
-    winners: dict[str, Change] = {}
-    losers: list[Change] = []
-    for change in changes:
-        held = winners.get(change.profile_id)
-        if held is not None and _older(change, held):
-            losers.append(change)
-            continue
-        if held is not None:
-            losers.append(winners.pop(change.profile_id))
-        winners[change.profile_id] = change
-    return list(winners.values()), losers
 
 
 def bounded(
@@ -55,7 +31,3 @@ def bounded(
         used += cost
     if piece:
         yield piece
-
-
-def _older(change: Change, held: Change) -> bool:
-    return change.version is not None and held.version is not None and change.version < held.version

@@ -70,20 +70,19 @@ def plan(changes: Iterable[Change], known: Mapping[str, KnownProfile]) -> Plan:
     for change in changes:
         fold = folded.setdefault(change.profile_id, _Fold(known.get(change.profile_id)))
         fold.take(change, decided)
-    for profile_id, fold in folded.items():
-        if fold.counted:
-            decided.work.append(fold.work(profile_id))
+    works = (fold.work(profile_id) for profile_id, fold in folded.items())
+    decided.work.extend(work for work in works if work is not None)
     return decided
 
 
 class _Fold:
-    """The changes of one profile in one batch."""
+    """The changes of one profile in one batch, one after the other: how the log is cut must not show in an outcome."""
 
     def __init__(self, before: KnownProfile | None) -> None:
         self._before = before
         self._now = before
         self._repeated = {} if before is None else {ended.offset: ended.outcome for ended in before.settled}
-        self.counted: list[Change] = []
+        self._counted: list[tuple[Change, Outcome]] = []
         self._ended: list[SettledChange] = []
 
     def take(self, change: Change, decided: Plan) -> None:
@@ -95,37 +94,40 @@ class _Fold:
             verdict = judge(self._now, change)
         except InputError as error:
             decided.refused.append((change, error))
-            self._ended.append(SettledChange(change.incoming.offset, Outcome.DEAD_LETTERED))
+            self._end(change, Outcome.DEAD_LETTERED)
             return
         if isinstance(verdict, Outcome):
             decided.aside.append((change, verdict))
-            self._ended.append(SettledChange(change.incoming.offset, verdict))
+            self._end(change, verdict)
             return
+        outcome = _outcome(self._now, verdict)
         self._now = verdict
-        self.counted.append(change)
+        self._counted.append((change, outcome))
+        self._end(change, outcome)
 
-    def work(self, profile_id: str) -> Work:
-        after = self._now
-        if after is None:
-            raise AssertionError("A counted change left nothing known. This is a bug.")
-        if after.profile is None:
-            return self._done(profile_id, Kind.DELETE, None, replace(after, text_sha256=None), Outcome.DELETED)
-        text = render(after.profile)
-        digest = hashlib.sha256(text.encode()).digest()
-        after = replace(after, text_sha256=digest)
-        if self._before is not None and self._before.text_sha256 == digest:
-            return self._done(profile_id, Kind.FIELDS, text, after, Outcome.UNCHANGED)
-        return self._done(profile_id, Kind.EMBED, text, after, Outcome.INDEXED)
+    def work(self, profile_id: str) -> Work | None:
+        """What has to happen to the index; None when nothing counted."""
+        if not self._counted or self._now is None:
+            return None
+        after = replace(self._now, settled=self._ended)
+        text = None if after.profile is None else render(after.profile)
+        return Work(profile_id, self._kind(), text, after, tuple(self._counted))
 
-    def _done(self, profile_id: str, kind: Kind, text: str | None, after: KnownProfile, outcome: Outcome) -> Work:
-        outcomes = tuple((change, self._outcome(at, outcome)) for at, change in enumerate(self.counted))
-        settled = [*self._ended, *(SettledChange(change.incoming.offset, ended) for change, ended in outcomes)]
-        return Work(profile_id, kind, text, replace(after, settled=settled), outcomes)
+    def _kind(self) -> Kind:
+        if self._now is None or self._now.profile is None:
+            return Kind.DELETE
+        held = self._before is not None and self._before.text_sha256 == self._now.text_sha256
+        return Kind.FIELDS if held else Kind.EMBED
 
-    def _outcome(self, at: int, last: Outcome) -> Outcome:
-        """A change ends like the last one if its content lives on in it: only patches came after it."""
-        lives_on = all(_is_patch(change) for change in self.counted[at + 1 :])
-        return last if lives_on else Outcome.STALE
+    def _end(self, change: Change, outcome: Outcome) -> None:
+        self._ended.append(SettledChange(change.incoming.offset, outcome))
+
+
+def _outcome(before: KnownProfile | None, after: KnownProfile) -> Outcome:
+    if after.profile is None:
+        return Outcome.DELETED
+    same = before is not None and before.text_sha256 == after.text_sha256
+    return Outcome.UNCHANGED if same else Outcome.INDEXED
 
 
 def judge(known: KnownProfile | None, change: Change) -> KnownProfile | Outcome:
@@ -141,7 +143,9 @@ def judge(known: KnownProfile | None, change: Change) -> KnownProfile | Outcome:
         return Outcome.STALE
     if known is not None and record.version == known.version:
         return Outcome.UNCHANGED if _says(record, known) else Outcome.STALE
-    return KnownProfile(record.version, record.occurred_at, _content(record, known), None)
+    profile = _content(record, known)
+    digest = None if profile is None else hashlib.sha256(render(profile).encode()).digest()
+    return KnownProfile(record.version, record.occurred_at, profile, digest)
 
 
 def _tombstone(known: KnownProfile | None) -> KnownProfile | Outcome:
@@ -175,7 +179,3 @@ def _says(record: ProfileChange, known: KnownProfile) -> bool:
     if record.operation is Operation.DELETE or record.profile is None or known.profile is None:
         return (record.operation is Operation.DELETE) == (known.profile is None)
     return known.profile == (record.profile if record.changed is None else _patched(known.profile, record))
-
-
-def _is_patch(change: Change) -> bool:
-    return change.change is not None and change.change.changed is not None

@@ -1,28 +1,31 @@
-"""The agent's work on one micro-batch: decode, newest per profile, apply, effects, acknowledge."""
+"""The agent's work on one micro-batch: decode, decide, apply, effects, table, acknowledge."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import structlog
 
 from kith import metrics
 from kith.deadline import Deadline
-from schemas.records import Operation, Outcome, Profile, ProfileChange
+from kith.errors import InputError
+from schemas.records import KnownProfile, Outcome, Stage
 from streams.back_pressure import BackPressure
-from streams.batch import bounded, estimated_tokens, newest_per_profile
+from streams.batch import bounded, estimated_tokens
 from streams.clock import now_ms
 from streams.dead_letters import dead_letter
 from streams.decode import Decoder
 from streams.effects import Effects, Settled
+from streams.gate import Kind, Work, plan
 from streams.incoming import Change, Incoming, Unreadable
-from workers.contract import Applied, Delete, Indexer, ProfileFields, Rejected, Upsert
-from workers.render import render
+from streams.known_profiles import KnownProfiles
+from workers import contract
+from workers.contract import Applied, Delete, Indexer, ProfileFields, Refresh, Rejected, Upsert
 
 _DoneT = TypeVar("_DoneT")
 
@@ -44,9 +47,16 @@ class ProfileIndexing:
     """Turns incoming records into an index that holds the newest of each, and says what became of every one."""
 
     def __init__(
-        self, decoder: Decoder, indexer: Indexer, effects: Effects, back_pressure: BackPressure, bounds: BatchBounds
+        self,
+        decoder: Decoder,
+        known: KnownProfiles,
+        indexer: Indexer,
+        effects: Effects,
+        back_pressure: BackPressure,
+        bounds: BatchBounds,
     ) -> None:
         self._decoder = decoder
+        self._known = known
         self._indexer = indexer
         self._effects = effects
         self._back_pressure = back_pressure
@@ -62,20 +72,26 @@ class ProfileIndexing:
                 acknowledged comes again after a restart.
         """
         metrics.BATCH_RECORDS.observe(len(records))
-        await self._patiently("registry", lambda: self._decoder.learn_schemas(records))
-        read = [self._decoder.decode(record) for record in records]
-        unreadable = [item for item in read if isinstance(item, Unreadable)]
-        winners, losers = newest_per_profile(item for item in read if isinstance(item, Change))
-        aside = [_dead(item) for item in unreadable] + [_stale(item) for item in losers]
-        work = [(change, _operation(change)) for change in winners]
-        for piece in bounded(work, _tokens, self._bounds.max_records, self._bounds.max_tokens):
+        fresh = await self._patiently("kafka", lambda: self._known.unsettled(records))
+        if again := _without(records, fresh):
+            await acknowledge(again)
+        if not fresh:
+            return
+        await self._patiently("registry", lambda: self._decoder.learn_schemas(fresh))
+        read = [self._decoder.decode(record) for record in fresh]
+        changes = [item for item in read if isinstance(item, Change)]
+        decided = plan(changes, await self._patiently("registry", lambda: self._known.read(changes)))
+        for piece in bounded(decided.work, _tokens, self._bounds.max_records, self._bounds.max_tokens):
             await self._apply(piece, acknowledge)
-        # Losers last: their receipts say that something newer is in the index, and by now it is.
-        if aside:
-            await self._finish(aside, acknowledge)
+        # What needs no work comes last: its receipts say that something newer is in the index, and by now it is.
+        aside = [_dead(item) for item in read if isinstance(item, Unreadable)]
+        aside += [_refused(change, error) for change, error in decided.refused]
+        aside += [_ended(change, outcome) for change, outcome in decided.aside]
+        await self._finish(aside, {}, {}, acknowledge)
+        await self._patiently("kafka", lambda: self._known.settled_through(fresh))
 
-    async def _apply(self, piece: Sequence[tuple[Change, Upsert | Delete]], acknowledge: Acknowledge) -> None:
-        operations = [operation for _change, operation in piece]
+    async def _apply(self, piece: Sequence[Work], acknowledge: Acknowledge) -> None:
+        operations = [_operation(work) for work in piece]
         started = now_ms()
 
         async def once() -> Sequence[Applied | Rejected]:
@@ -84,14 +100,29 @@ class ProfileIndexing:
         results = await self._patiently("index", once)
         if len(results) != len(piece):
             raise AssertionError(f"{len(piece)} operations gave {len(results)} results. This is a bug.")
-        settled = [
-            _settled(change, operation, result, started)
-            for (change, operation), result in zip(piece, results, strict=True)
-        ]
-        await self._finish(settled, acknowledge)
+        settled: list[Settled] = []
+        known: dict[str, KnownProfile] = {}
+        for work, result in zip(piece, results, strict=True):
+            if isinstance(result, Rejected):
+                settled.extend(_rejected(work, result, started))
+            else:
+                settled.extend(_applied(work, result))
+                known[work.profile_id] = work.after
+        partitions = {work.profile_id: work.outcomes[-1][0].incoming.partition for work in piece}
+        await self._finish(settled, known, partitions, acknowledge)
 
-    async def _finish(self, settled: Sequence[Settled], acknowledge: Acknowledge) -> None:
+    async def _finish(
+        self,
+        settled: Sequence[Settled],
+        known: Mapping[str, KnownProfile],
+        partitions: Mapping[str, int],
+        acknowledge: Acknowledge,
+    ) -> None:
+        if not settled:
+            return
         await self._patiently("kafka", lambda: self._effects.publish(settled))
+        if known:
+            await self._patiently("kafka", lambda: self._known.write(known, partitions))
         await acknowledge([item.incoming for item in settled])
         for item in settled:
             _count(item)
@@ -116,14 +147,23 @@ def _leave(error: BaseException | None) -> None:
     os._exit(70)
 
 
-def _operation(change: Change) -> Upsert | Delete:
-    record = change.change
-    if record is None or record.operation is Operation.DELETE or record.profile is None:
-        return Delete(change.profile_id, change.version or 0)
-    return Upsert(change.profile_id, record.version, _fields(record, record.profile), render(record.profile))
+def _without(records: Sequence[Incoming], fresh: Sequence[Incoming]) -> list[Incoming]:
+    kept = {(record.topic, record.partition, record.offset) for record in fresh}
+    return [record for record in records if (record.topic, record.partition, record.offset) not in kept]
 
 
-def _fields(record: ProfileChange, profile: Profile) -> ProfileFields:
+def _operation(work: Work) -> contract.Change:
+    after = work.after
+    if work.kind is Kind.DELETE or after.profile is None or work.text is None:
+        return Delete(work.profile_id, max(0, after.version))
+    operation = Upsert if work.kind is Kind.EMBED else Refresh
+    return operation(work.profile_id, after.version, _fields(after), work.text)
+
+
+def _fields(known: KnownProfile) -> ProfileFields:
+    profile = known.profile
+    if profile is None:
+        raise AssertionError("A deleted profile has no fields. This is a bug.")
     return ProfileFields(
         name=profile.name,
         headline=profile.headline or "",
@@ -133,46 +173,51 @@ def _fields(record: ProfileChange, profile: Profile) -> ProfileFields:
         seniority=profile.seniority or "",
         skills=tuple(profile.skills),
         languages=tuple(profile.languages),
-        occurred_at_ms=record.occurred_at,
+        occurred_at_ms=known.occurred_at or 0,
     )
 
 
-def _tokens(item: tuple[Change, Upsert | Delete]) -> int:
-    operation = item[1]
-    return estimated_tokens(operation.text) if isinstance(operation, Upsert) else 1
+def _tokens(work: Work) -> int:
+    return estimated_tokens(work.text) if work.kind is Kind.EMBED and work.text is not None else 1
 
 
-def _settled(change: Change, operation: Upsert | Delete, result: Applied | Rejected, started: int) -> Settled:
-    occurred_at = None if change.change is None else change.change.occurred_at
+def _applied(work: Work, result: Applied) -> list[Settled]:
+    """Settled changes of a profile; what was embedded stands at the last one."""
+    settled = [_ended(change, outcome) for change, outcome in work.outcomes]
+    if result.vector is not None:
+        settled[-1] = replace(settled[-1], version=work.after.version, text=work.text, vector=result.vector)
+    return settled
+
+
+def _rejected(work: Work, result: Rejected, started: int) -> list[Settled]:
+    """Every change that was to be in the index by this is a dead letter."""
     now = now_ms()
-    if isinstance(result, Rejected):
-        letter = dead_letter(
-            change.incoming, result.stage, result.error_class, result.message, first_at=started, now=now
+    return [
+        replace(
+            _ended(change, Outcome.DEAD_LETTERED),
+            letter=dead_letter(
+                change.incoming, result.stage, result.error_class, result.message, first_at=started, now=now
+            ),
         )
-        return Settled(
-            change.incoming, Outcome.DEAD_LETTERED, now, change.profile_id, change.version, occurred_at, letter=letter
-        )
-    if isinstance(operation, Delete):
-        return Settled(change.incoming, Outcome.DELETED, now, change.profile_id, change.version, occurred_at)
-    return Settled(
-        change.incoming,
-        Outcome.INDEXED,
-        now,
-        change.profile_id,
-        change.version,
-        occurred_at,
-        text=operation.text,
-        vector=result.vector,
+        for change, _outcome in work.outcomes
+    ]
+
+
+def _refused(change: Change, error: InputError) -> Settled:
+    now = now_ms()
+    letter = dead_letter(
+        change.incoming, Stage.VALIDATE, type(error).__name__, str(error), first_at=now, now=now
     )
+    return replace(_ended(change, Outcome.DEAD_LETTERED), letter=letter)
 
 
 def _dead(item: Unreadable) -> Settled:
     return Settled(item.incoming, Outcome.DEAD_LETTERED, item.letter.last_at, letter=item.letter)
 
 
-def _stale(change: Change) -> Settled:
+def _ended(change: Change, outcome: Outcome) -> Settled:
     occurred_at = None if change.change is None else change.change.occurred_at
-    return Settled(change.incoming, Outcome.STALE, now_ms(), change.profile_id, change.version, occurred_at)
+    return Settled(change.incoming, outcome, now_ms(), change.profile_id, change.version, occurred_at)
 
 
 def _count(item: Settled) -> None:

@@ -18,12 +18,13 @@ REFUSED = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, K
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One record to publish. `value` None is a tombstone."""
+    """One record to publish. `value` None is a tombstone; `partition` None leaves the choice to the key."""
 
     topic: str
     key: bytes | None
     value: bytes | None
     headers: Headers | None = None
+    partition: int | None = None
 
 
 class Publisher:
@@ -53,8 +54,11 @@ class Publisher:
         )
         self._bootstrap = config["bootstrap.servers"]
 
-    def publish(self, records: Sequence[Outgoing], deadline: Deadline) -> None:
+    def publish(self, records: Sequence[Outgoing], deadline: Deadline) -> dict[tuple[str, int], int]:
         """Send records and wait until each is acknowledged.
+
+        Returns:
+            The highest offset of them, by topic and partition.
 
         Raises:
             InputError: the cluster refuses a record for good (its size, its topic).
@@ -62,12 +66,16 @@ class Publisher:
         """
         failed: list[KafkaError] = []
         settled = 0
+        highest: dict[tuple[str, int], int] = {}
 
-        def acknowledged(error: KafkaError | None, _message: Message) -> None:
+        def acknowledged(error: KafkaError | None, message: Message) -> None:
             nonlocal settled
             settled += 1
             if error is not None:
                 failed.append(error)
+                return
+            place = message.topic(), message.partition()
+            highest[place] = max(highest.get(place, -1), message.offset())
 
         for record in records:
             self.enqueue(record, acknowledged, deadline)
@@ -81,6 +89,7 @@ class Publisher:
                 f"Kafka at {self._bootstrap} left {left} of {len(records)} records unacknowledged.",
                 "Check that the brokers are up and in-sync replicas suffice.",
             )
+        return highest
 
     def enqueue(
         self, record: Outgoing, acknowledged: Callable[[KafkaError | None, Message], None], deadline: Deadline
@@ -94,7 +103,12 @@ class Publisher:
         while True:
             try:
                 self._producer.produce(
-                    record.topic, record.value, record.key, on_delivery=acknowledged, headers=record.headers or []
+                    record.topic,
+                    record.value,
+                    record.key,
+                    **({} if record.partition is None else {"partition": record.partition}),
+                    on_delivery=acknowledged,
+                    headers=record.headers or [],
                 )
             except BufferError:
                 if deadline.expired():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from schemas.contracts import schema_text
 from schemas.records import Stage
 from schemas.registry import Registry, UnknownSchema
 from streams.effects import Settled
-from workers.contract import Applied, Delete, Rejected, Upsert
+from streams.publisher import Outgoing, Publisher
+from workers.contract import Applied, Change, Delete, Refresh, Rejected, Upsert
 
 
 class MemoryRegistry(Registry):
@@ -46,29 +47,68 @@ class MemoryRegistry(Registry):
         return len(self.stored)
 
 
+class MemoryTable:
+    """A table of two levels of dicts; `puts` counts the writes."""
+
+    def __init__(self) -> None:
+        self.held: dict[int, dict[bytes, bytes]] = {}
+        self.level: dict[int, int] = {}
+
+    def get(self, partition: int, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+        held = self.held.get(partition, {})
+        return {key: held[key] for key in keys if key in held}
+
+    def put(self, partition: int, entries: Mapping[bytes, bytes | None], offset: int) -> None:
+        held = self.held.setdefault(partition, {})
+        for key, value in entries.items():
+            if value is None:
+                held.pop(key, None)
+            else:
+                held[key] = value
+        self.level[partition] = offset
+
+
+class ListPublisher(Publisher):
+    """Keeps what was published; is unavailable for the next `outages` calls."""
+
+    def __init__(self) -> None:
+        self.published: list[Outgoing] = []
+        self.outages = 0
+
+    def publish(self, records: Sequence[Outgoing], deadline: Deadline) -> dict[tuple[str, int], int]:
+        if self.outages:
+            self.outages -= 1
+            raise Unavailable("Kafka is away.")
+        self.published.extend(records)
+        return {(record.topic, record.partition or 0): len(self.published) for record in records}
+
+
 class DictIndexer:
     """Keeps what it is told; refuses the ids in `poisoned`; is unavailable for the next `outages` calls."""
 
     def __init__(self) -> None:
-        self.held: dict[str, Upsert] = {}
+        self.held: dict[str, Upsert | Refresh] = {}
+        self.embedded: list[str] = []
         self.poisoned: set[str] = set()
         self.outages = 0
         self.batches: list[list[str]] = []
 
-    async def apply(self, batch: Sequence[Upsert | Delete], deadline: Deadline) -> Sequence[Applied | Rejected]:
+    async def apply(self, batch: Sequence[Change], deadline: Deadline) -> Sequence[Applied | Rejected]:
         self.batches.append([operation.profile_id for operation in batch])
         if self.outages:
             self.outages -= 1
             raise Unavailable("The index is away.")
         return [self._one(operation) for operation in batch]
 
-    def _one(self, operation: Upsert | Delete) -> Applied | Rejected:
+    def _one(self, operation: Change) -> Applied | Rejected:
         if operation.profile_id in self.poisoned:
             return Rejected(Stage.WRITE, "InputError", "refused for good")
         if isinstance(operation, Delete):
             self.held.pop(operation.profile_id, None)
             return Applied(None)
         self.held[operation.profile_id] = operation
+        if isinstance(operation, Upsert):
+            self.embedded.append(operation.text)
         return Applied(np.ones(4, dtype=np.float32) / 2)
 
 

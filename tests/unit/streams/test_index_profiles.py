@@ -3,11 +3,13 @@ import pytest
 from kith.errors import Unavailable
 from schemas.codec import Codec
 from schemas.records import Operation, Outcome, Profile, ProfileChange, Stage
+from schemas.topics import Topics
 from streams.back_pressure import BackPressure
 from streams.decode import Decoder
 from streams.incoming import Incoming
 from streams.index_profiles import BatchBounds, ProfileIndexing
-from tests.fakes_bus import DictIndexer, ListEffects, MemoryRegistry
+from streams.known_profiles import KnownProfiles
+from tests.fakes_bus import DictIndexer, ListEffects, ListPublisher, MemoryRegistry, MemoryTable
 
 LIMIT = 20_000
 
@@ -21,8 +23,15 @@ class Bench:
         self.indexer = DictIndexer()
         self.effects = ListEffects()
         self.acknowledged: list[int] = []
+        self.end = 0
+        self.table = MemoryTable()
+        self.publisher = ListPublisher()
+        known = KnownProfiles(
+            lambda: self.table, self.codec, self.publisher, Topics().state, lambda: {"changes": "id-1"}, timeout_s=5
+        )
         self.indexing = ProfileIndexing(
             Decoder(self.codec, LIMIT),
+            known,
             self.indexer,
             self.effects,
             BackPressure(0.01, give_up_s),
@@ -34,7 +43,8 @@ class Bench:
         return profile_id.encode(), self.codec.encode("changes-value", record)
 
     async def settle(self, *records: tuple[bytes | None, bytes | None]) -> dict[int, Outcome]:
-        incoming = [Incoming("changes", 0, offset, key, value) for offset, (key, value) in enumerate(records)]
+        incoming = [Incoming("changes", 0, self.end + n, key, value) for n, (key, value) in enumerate(records)]
+        self.end += len(records)
 
         async def acknowledge(done):
             published = {item.incoming.offset for item in self.effects.published}
@@ -57,7 +67,7 @@ async def test_every_record_has_one_outcome_and_is_acknowledged_once():
 async def test_only_the_newest_of_a_profile_is_worked_on():
     bench = Bench()
     outcomes = await bench.settle(bench.upsert("p", 1), bench.upsert("p", 3), bench.upsert("p", 2))
-    assert outcomes == {0: Outcome.STALE, 1: Outcome.INDEXED, 2: Outcome.STALE}
+    assert outcomes == {0: Outcome.INDEXED, 1: Outcome.UNCHANGED, 2: Outcome.STALE}
     assert bench.indexer.held["p"].version == 3
     assert bench.indexer.batches == [["p"]]
 
@@ -68,7 +78,7 @@ async def test_delete_and_tombstone_take_the_profile_out():
     deletion = ProfileChange("a", 2, 1_000, Operation.DELETE)
     bench.effects.published.clear()
     outcomes = await bench.settle((b"a", bench.codec.encode("changes-value", deletion)), (b"b", None))
-    assert outcomes == {0: Outcome.DELETED, 1: Outcome.DELETED}
+    assert outcomes == {2: Outcome.DELETED, 3: Outcome.DELETED}
     assert bench.indexer.held == {}
 
 
@@ -126,4 +136,4 @@ async def test_a_registry_that_is_away_stops_nothing_for_good():
         await bench.settle(record)
     assert bench.acknowledged == []
     bench.registry.away = False
-    assert await bench.settle(record) == {0: Outcome.INDEXED}
+    assert await bench.settle(record) == {1: Outcome.INDEXED}
