@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from schemas.registry import Registry
     from streams.app import Pipeline
     from streams.back_pressure import BackPressure
+    from streams.index_profiles import ProfileIndexing
     from streams.publisher import Publisher
+    from streams.state_store import StateStore
     from streams.topics import TopicAdmin
     from workers.contract import CollectionInfo
     from workers.embedding import OnnxEmbedder
@@ -35,8 +37,14 @@ _PUBLISH_S = 10.0
 
 
 def topics(settings: Settings) -> Topics:
-    """The topics of this installation."""
-    return Topics(settings.topic_prefix, settings.max_record_bytes)
+    """The topics of this installation.
+
+    Raises:
+        kith.errors.ReleaseError: the model release, whose table has a topic of its own, has no manifest.
+    """
+    from workers.release import read_manifest
+
+    return Topics(settings.topic_prefix, settings.max_record_bytes, read_manifest(settings.model_dir).name)
 
 
 def topic_admin(settings: Settings) -> TopicAdmin:
@@ -116,33 +124,49 @@ def indexer_app(settings: Settings) -> tuple[faust.App, Pipeline, BackPressure]:
     from streams.decode import Decoder
     from streams.effects import Effects
     from streams.index_profiles import BatchBounds, ProfileIndexing
+    from streams.known_profiles import KnownProfiles
     from workers.indexing import ModelIndexer
 
     model, held = embedder(settings), index(settings)
     collection = live_collection(settings, held)
     back_pressure = BackPressure(settings.retry_max_wait_s, settings.retry_give_up_s)
     records, declared = codec(settings), topics(settings)
+    admin, to_bus = topic_admin(settings), publisher(settings)
     effects = Effects(
-        publisher(settings),
+        to_bus,
         records,
         declared,
         model=collection.model,
         renderer=collection.renderer,
         timeout_s=min(_PUBLISH_S, settings.apply_timeout_s),
     )
-    indexing = ProfileIndexing(
-        Decoder(records, settings.max_record_bytes),
-        ModelIndexer(model, held, collection.name),
-        effects,
-        back_pressure,
-        BatchBounds(settings.batch_max_records, settings.batch_max_tokens, settings.apply_timeout_s),
-    )
+
+    def indexing(table: StateStore) -> ProfileIndexing:
+        known = KnownProfiles(
+            lambda: table,
+            records,
+            to_bus,
+            declared.state,
+            lambda: admin.ids([declared.changes.name]),
+            timeout_s=min(_PUBLISH_S, settings.apply_timeout_s),
+        )
+        return ProfileIndexing(
+            Decoder(records, settings.max_record_bytes),
+            known,
+            ModelIndexer(model, held, collection.name),
+            effects,
+            back_pressure,
+            BatchBounds(settings.batch_max_records, settings.batch_max_tokens, settings.apply_timeout_s),
+        )
+
     data_dir = _stream_folder(settings)
     config = StreamConfig(
         group=indexer_group(settings),
         bootstrap=settings.kafka_bootstrap,
         data_dir=data_dir,
         changes_topic=declared.changes.name,
+        state_topic=declared.state.name,
+        partitions=admin.partitions_held()[declared.changes.name],
         credentials=faust_credentials(settings),
         max_records=settings.batch_max_records,
         wait_ms=settings.batch_wait_ms,

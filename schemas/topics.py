@@ -55,15 +55,16 @@ class Topics:
     Args:
         prefix: put before every name.
         max_record_bytes: largest encoded profile change, bytes; what carries one is allowed some more.
+        model: release of the indexer, which keeps a table of its own.
     """
 
-    def __init__(self, prefix: str = "", max_record_bytes: int = 262_144) -> None:
+    def __init__(self, prefix: str = "", max_record_bytes: int = 262_144, model: str = "") -> None:
         room = max_record_bytes + 65_536
         self.changes = Topic(
             f"{prefix}profile.changes", ProfileChange, "profile_id", "delete", 7 * _DAY_MS, room, "The change stream."
         )
         self.state = Topic(
-            f"{prefix}profile.state",
+            f"{prefix}profile.state.{model}" if model else f"{prefix}profile.state",
             ProfileState,
             "profile_id",
             "compact",

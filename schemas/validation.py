@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 
 from kith.errors import InputError
 from schemas.records import Education, Operation, Position, Profile, ProfileChange
@@ -67,6 +68,18 @@ def validate_change(change: ProfileChange) -> None:
         raise InputError("profile: missing, and an UPSERT carries the full one.", "Add it, or send a DELETE.")
     else:
         validate_profile(change.profile)
+    _validate_patch(change)
+
+
+def _validate_patch(change: ProfileChange) -> None:
+    """A patch, and only a patch, names the fields that it carries."""
+    if (change.operation is Operation.PATCH) != (change.changed is not None):
+        raise InputError(f"changed: does not go with operation {change.operation}.", "Give it with PATCH, and only there.")
+    known = {field.name for field in fields(Profile)}
+    if unknown := set(change.changed or ()) - known:
+        raise InputError(f"changed: {min(unknown)} is no field of a profile.", f"It may name {', '.join(sorted(known))}.")
+    if change.changed is not None and not change.changed:
+        raise InputError("changed: names no field.", "Name the fields that the patch carries.")
 
 
 def validate_profile_id(profile_id: str) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import faust
 from faust.streams import Stream
@@ -15,12 +15,15 @@ from faust.types import EventT
 
 from streams.incoming import Incoming
 from streams.index_profiles import ProfileIndexing, stop_on_failure
+from streams.state_store import SCHEME, StateStore
 
 # Faust's own defaults assume one event at a time; the reasons are in docs/decisions/0004-faust-semantics.md.
 _SESSION_TIMEOUT_S = 10.0
 _HEARTBEAT_S = 3.0
 _COMMIT_INTERVAL_S = 0.5
 _COMMIT_EVERY = 10_000
+# As Faust has it for changelogs: they are read in one go.
+_CHANGELOG_BUFFER = 131_072
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class StreamConfig:
         bootstrap: host:port[,host:port].
         data_dir: folder for what Faust keeps on disk.
         credentials: Faust's credentials object for SASL or SSL; None for plain text.
+        partitions: of the change stream, and so of the table.
+        state_topic: changelog of the table.
         max_records, wait_ms: bounds of a micro-batch.
         max_poll_s: longest time without a fetch before the group takes the partitions away, seconds.
     """
@@ -40,14 +45,19 @@ class StreamConfig:
     bootstrap: str
     data_dir: Path
     changes_topic: str
+    state_topic: str
+    partitions: int
     credentials: Any
     max_records: int
     wait_ms: int
     max_poll_s: float
 
 
-def build_app(config: StreamConfig, indexing: ProfileIndexing) -> tuple[faust.App, Pipeline]:
+def build_app(config: StreamConfig, indexing: Callable[[StateStore], ProfileIndexing]) -> tuple[faust.App, Pipeline]:
     """The application with its one agent, and the pipeline that the agent feeds.
+
+    Args:
+        indexing: what is done, given the table that Faust restores whenever a partition is assigned.
 
     The agent takes micro-batches without acknowledging them (`noack_take`): a batch is acknowledged record by record
     once its effects stand. Values stay raw, because a decoding error inside Faust would be acknowledged and lost.
@@ -66,13 +76,13 @@ def build_app(config: StreamConfig, indexing: ProfileIndexing) -> tuple[faust.Ap
         stream_wait_empty=True,
         topic_allow_declare=False,
         topic_disable_leader=True,
-        store="memory://",
+        store=f"{SCHEME}://disk",
         datadir=config.data_dir,
         web_enabled=False,
         autodiscover=False,
     )
     topic = app.topic(config.changes_topic, key_serializer="raw", value_serializer="raw", value_type=bytes)
-    pipeline = Pipeline(indexing)
+    pipeline = Pipeline(indexing(_table(app, config)))
 
     # noack_take yields events, not values, whatever its annotation says.
     async def index_profiles(stream: Any) -> None:
@@ -81,6 +91,23 @@ def build_app(config: StreamConfig, indexing: ProfileIndexing) -> tuple[faust.Ap
 
     app.agent(topic, name=f"{config.group}.index_profiles", concurrency=1)(index_profiles)
     return app, pipeline
+
+
+def _table(app: faust.App, config: StreamConfig) -> StateStore:
+    """The table; its changelog is written by the effects, and only restored by Faust."""
+    schema = faust.Schema(key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+    changelog = app.topic(
+        config.state_topic,
+        schema=schema,
+        partitions=config.partitions,
+        compacting=True,
+        acks=False,
+        internal=True,
+        allow_empty=True,
+        maxsize=_CHANGELOG_BUFFER,
+    )
+    table = app.Table("profiles", schema=schema, partitions=config.partitions, changelog_topic=changelog)
+    return cast(StateStore, table.data)
 
 
 class Pipeline:

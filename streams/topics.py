@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
 
 from kith.errors import Unavailable
@@ -75,6 +75,21 @@ class TopicAdmin:
                 "Check KITH_KAFKA_BOOTSTRAP and that the brokers are up, or start local ones with `kith up`.",
             ) from error
         return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
+
+    def ids(self, names: Sequence[str]) -> dict[str, str]:
+        """Kafka's id of each topic: one that was deleted and created again has another.
+
+        Raises:
+            Unavailable: the cluster does not answer, or has no such topic.
+        """
+        found = self._admin.describe_topics(TopicCollection(list(names)), request_timeout=_TIMEOUT_S)
+        try:
+            return {name: str(future.result(_TIMEOUT_S).topic_id) for name, future in found.items()}
+        except KafkaException as error:
+            raise Unavailable(
+                f"Kafka at {self._bootstrap} does not describe its topics ({error.args[0].str()}).",
+                "Check that the brokers are up, and create the topics with `kith topics apply`.",
+            ) from error
 
     def _create(self, topics: Sequence[Topic]) -> None:
         new = [
