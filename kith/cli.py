@@ -8,6 +8,7 @@ import typer
 
 from kith import __version__
 from kith.commands import (
+    dead_letters,
     distill,
     evaluate,
     index,
@@ -46,6 +47,7 @@ app.command()(serve.serve)
 app.command("settings")(show_settings.show_settings)
 app.add_typer(topics.app, name="topics")
 app.add_typer(schemas.app, name="schemas")
+app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(distill.app, name="distill")
 app.add_typer(models.app, name="models")
 app.command("eval")(evaluate.evaluate)

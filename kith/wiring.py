@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from schemas.registry import Registry
     from streams.app import Pipeline
     from streams.back_pressure import BackPressure
+    from streams.dead_letter_log import DeadLetterLog
     from streams.index_profiles import ProfileIndexing
     from streams.publisher import Publisher
     from streams.state_store import StateStore
@@ -76,6 +77,15 @@ def publisher(settings: Settings) -> Publisher:
 
     require(settings, "kafka_bootstrap")
     return Publisher(settings.kafka_client())
+
+
+def dead_letter_log(settings: Settings, records: Codec) -> DeadLetterLog:
+    """The dead letters, to read and to send again."""
+    from streams.dead_letter_log import DeadLetterLog
+
+    return DeadLetterLog(
+        settings.kafka_client(), records, publisher(settings), topics(settings), timeout_s=_PUBLISH_S
+    )
 
 
 def release(settings: Settings) -> Release:
