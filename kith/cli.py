@@ -8,13 +8,16 @@ import typer
 
 from kith import __version__
 from kith.commands import (
+    audit,
     dead_letters,
     distill,
+    erase,
     evaluate,
     index,
     local,
     models,
     produce,
+    rebuild,
     schemas,
     search,
     serve,
@@ -44,6 +47,9 @@ app.command()(produce.produce)
 app.command()(search.search)
 app.command()(index.index)
 app.command()(serve.serve)
+app.command()(audit.audit)
+app.command()(rebuild.rebuild)
+app.command()(erase.erase)
 app.command("settings")(show_settings.show_settings)
 app.add_typer(topics.app, name="topics")
 app.add_typer(schemas.app, name="schemas")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 # Geometric, written once: from a thousandth of a second to ten minutes.
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0)
@@ -18,6 +18,7 @@ FRESHNESS_SECONDS = Histogram(
     "kith_freshness_seconds", "Event time to acknowledged by the index, for indexed and deleted.", buckets=_SECONDS
 )
 UNAVAILABLE = Counter("kith_unavailable_total", "Attempts that met a part that was unavailable.", ["part"])
+LAG_RECORDS = Gauge("kith_lag_records", "Records that wait for the indexer.", ["topic", "partition"])
 
 # Query consumer.
 SEARCH_REQUESTS = Counter("kith_search_requests_total", "Search requests by the status of their reply.", ["status"])

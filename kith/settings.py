@@ -92,6 +92,9 @@ class Settings(BaseSettings):
     )
     batch_wait_ms: int = Field(50, ge=1, le=1000, description="Longest wait for a micro-batch to fill, milliseconds")
     apply_timeout_s: float = Field(60.0, gt=0, le=600, description="Time for one micro-batch to be applied, seconds")
+    ready_max_lag: int = Field(
+        10_000, ge=0, description="Most records that may wait for an indexer that calls itself ready"
+    )
     retry_max_wait_s: float = Field(15.0, gt=0, le=300, description="Longest pause between attempts, seconds")
     retry_give_up_s: float = Field(
         600.0, gt=0, description="Time after which an unavailable part ends the process for its supervisor, seconds"

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import re
 import ssl
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kith.errors import ReleaseError, SettingsError
+from kith.errors import ReleaseError
 from kith.settings import Settings, require
 from schemas.topics import Topics
 
 if TYPE_CHECKING:
-    import faust
 
     from schemas.codec import Codec
     from schemas.registry import Registry
-    from streams.app import Pipeline
-    from streams.back_pressure import BackPressure
+    from streams.audit import Audit
     from streams.dead_letter_log import DeadLetterLog
-    from streams.index_profiles import ProfileIndexing
+    from streams.erase import Eraser
     from streams.publisher import Publisher
-    from streams.state_store import StateStore
+    from streams.rebuild import Rebuild
     from streams.topics import TopicAdmin
+    from workers.bound_collections import OneCollection
     from workers.contract import CollectionInfo
     from workers.embedding import OnnxEmbedder
     from workers.milvus_index import MilvusIndex
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
 _MILVUS_SETUP_S = 30.0
 _SHARE_OF_TIMEOUT = 0.4
 # Brokers that do not acknowledge for so long are said to be away; the records are published again later.
-_PUBLISH_S = 10.0
+PUBLISH_S = 10.0
 
 
 def topics(settings: Settings) -> Topics:
@@ -83,9 +81,62 @@ def dead_letter_log(settings: Settings, records: Codec) -> DeadLetterLog:
     """The dead letters, to read and to send again."""
     from streams.dead_letter_log import DeadLetterLog
 
-    return DeadLetterLog(
-        settings.kafka_client(), records, publisher(settings), topics(settings), timeout_s=_PUBLISH_S
+    return DeadLetterLog(settings.kafka_client(), records, publisher(settings), topics(settings), timeout_s=PUBLISH_S)
+
+
+def audit(settings: Settings, records: Codec, collection: OneCollection, most: int) -> Audit:
+    """What compares bus and index.
+
+    Args:
+        most: wrong profiles to name.
+    """
+    from streams.audit import Audit, AuditBounds
+
+    return Audit(
+        settings.kafka_client(),
+        records,
+        topics(settings),
+        publisher(settings),
+        collection,
+        AuditBounds(most, PUBLISH_S),
+        group=indexer_group(settings),
+        model=release(settings).manifest.name,
     )
+
+
+def rebuild(settings: Settings, records: Codec, collection: OneCollection) -> Rebuild:
+    """What fills a collection from the log."""
+    from streams.rebuild import Rebuild
+
+    model = release(settings).manifest.name
+    return Rebuild(settings.kafka_client(), records, topics(settings), model, collection.write)
+
+
+def eraser(settings: Settings, records: Codec, held: MilvusIndex) -> Eraser:
+    """What erases persons."""
+    from streams.erase import Eraser
+    from workers.bound_collections import EveryCollection
+
+    return Eraser(
+        settings.kafka_client(),
+        records,
+        topics(settings),
+        publisher(settings),
+        EveryCollection(held, settings.collection_prefix, settings.apply_timeout_s),
+        dead_letter_log(settings, records),
+        group=indexer_group(settings),
+        timeout_s=PUBLISH_S,
+    )
+
+
+def own_collection(settings: Settings, held: MilvusIndex) -> OneCollection:
+    """The collection of the configured release, created where it is not there.
+
+    Raises: as `live_collection`.
+    """
+    from workers.bound_collections import OneCollection
+
+    return OneCollection(held, live_collection(settings, held).name, settings.apply_timeout_s)
 
 
 def release(settings: Settings) -> Release:
@@ -120,80 +171,6 @@ def index(settings: Settings) -> MilvusIndex:
 def indexer_group(settings: Settings) -> str:
     """Consumer group of the indexer: one per model release, so that a new model reads the log on its own."""
     return f"{settings.topic_prefix}kith-indexer-{release(settings).manifest.name}"
-
-
-def indexer_app(settings: Settings) -> tuple[faust.App, Pipeline, BackPressure]:
-    """The indexer: its Faust application, what it works on, and what it waits for.
-
-    Raises:
-        kith.errors.Unavailable: Milvus does not answer.
-        kith.errors.ReleaseError: the model release is missing or altered.
-    """
-    from streams.app import StreamConfig, build_app
-    from streams.back_pressure import BackPressure
-    from streams.decode import Decoder
-    from streams.effects import Effects
-    from streams.index_profiles import BatchBounds, ProfileIndexing
-    from streams.known_profiles import KnownProfiles
-    from workers.indexing import ModelIndexer
-
-    model, held = embedder(settings), index(settings)
-    collection = live_collection(settings, held)
-    back_pressure = BackPressure(settings.retry_max_wait_s, settings.retry_give_up_s)
-    records, declared = codec(settings), topics(settings)
-    admin, to_bus = topic_admin(settings), publisher(settings)
-    effects = Effects(
-        to_bus,
-        records,
-        declared,
-        model=collection.model,
-        renderer=collection.renderer,
-        timeout_s=min(_PUBLISH_S, settings.apply_timeout_s),
-    )
-
-    def indexing(table: StateStore) -> ProfileIndexing:
-        known = KnownProfiles(
-            lambda: table,
-            records,
-            to_bus,
-            declared.state,
-            lambda: admin.ids([declared.changes.name]),
-            timeout_s=min(_PUBLISH_S, settings.apply_timeout_s),
-        )
-        return ProfileIndexing(
-            Decoder(records, settings.max_record_bytes),
-            known,
-            ModelIndexer(model, held, collection.name),
-            effects,
-            back_pressure,
-            BatchBounds(settings.batch_max_records, settings.batch_max_tokens, settings.apply_timeout_s),
-        )
-
-    data_dir = _stream_folder(settings)
-    config = StreamConfig(
-        group=indexer_group(settings),
-        bootstrap=settings.kafka_bootstrap,
-        data_dir=data_dir,
-        changes_topic=declared.changes.name,
-        state_topic=declared.state.name,
-        partitions=admin.partitions_held()[declared.changes.name],
-        credentials=faust_credentials(settings),
-        max_records=settings.batch_max_records,
-        wait_ms=settings.batch_wait_ms,
-        max_poll_s=settings.retry_give_up_s + 2 * settings.apply_timeout_s,
-    )
-    app, pipeline = build_app(config, indexing)
-    return app, pipeline, back_pressure
-
-
-def _stream_folder(settings: Settings) -> Path:
-    # Faust makes the last folder of a path only.
-    folder = settings.state_dir / "streams"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(f"KITH_STATE_DIR: {folder} cannot be made: {error.strerror}.", "Choose another.") from error
-    return folder
 
 
 def live_collection(settings: Settings, held: MilvusIndex) -> CollectionInfo:

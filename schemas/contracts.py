@@ -17,6 +17,7 @@ import fastavro
 
 from schemas.records import (
     DeadLetter,
+    Erasure,
     ProfileChange,
     ProfileEmbedding,
     ProfileState,
@@ -31,6 +32,7 @@ FILES: dict[type, str] = {
     ProfileState: "profile_state",
     Receipt: "receipt",
     DeadLetter: "dead_letter",
+    Erasure: "erasure",
     SearchRequest: "search_request",
     SearchReply: "search_reply",
 }

@@ -18,8 +18,7 @@ DEAD_LETTER_STAGE = "__connect.errors.stage"
 DEAD_LETTER_CLASS = "__connect.errors.exception.class.name"
 DEAD_LETTER_MESSAGE = "__connect.errors.exception.message"
 
-# On a dead-letter record without a value: which letter it closes (partition:offset), and how.
-RESOLVES = "kith_resolves"
+# On a dead-letter record without a value, which closes the letter of its key: how.
 RESOLUTION = "kith_resolution"
 
 _PARTITION = struct.Struct(">i")

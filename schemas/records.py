@@ -15,6 +15,7 @@ class Operation(StrEnum):
     UPSERT = "UPSERT"
     PATCH = "PATCH"
     DELETE = "DELETE"
+    REINDEX = "REINDEX"
 
 
 class Outcome(StrEnum):
@@ -264,6 +265,28 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
+class Erasure:
+    """Proof that a person was erased, without a word about who it was. Times: milliseconds since the epoch, UTC.
+
+    Attributes:
+        erasure_id: random; whoever asked for the erasure files it with the request.
+        collections: of the index, in which the profile was deleted and is not found any more.
+        dead_letters: that carried the profile and were closed.
+    """
+
+    erasure_id: str
+    requested_at: int
+    verified_at: int
+    collections: list[str]
+    dead_letters: int
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> Erasure:
+        """Build from the mapping of one record."""
+        return cls(**_known(cls, data))
+
+
+@dataclass(frozen=True, slots=True)
 class RequestFilter:
     """A condition on one field as a request carries it."""
 
@@ -330,7 +353,7 @@ class SearchReply:
         return cls(**known)
 
 
-Record = ProfileChange | ProfileState | ProfileEmbedding | Receipt | DeadLetter | SearchRequest | SearchReply
+Record = ProfileChange | ProfileState | ProfileEmbedding | Receipt | DeadLetter | Erasure | SearchRequest | SearchReply
 
 
 def to_avro(record: Any) -> Any:

@@ -7,10 +7,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from schemas.records import DeadLetter, ProfileChange, ProfileEmbedding, ProfileState, Receipt, SearchReply, SearchRequest
+from schemas.records import (
+    DeadLetter,
+    Erasure,
+    ProfileChange,
+    ProfileEmbedding,
+    ProfileState,
+    Receipt,
+    SearchReply,
+    SearchRequest,
+)
 
-_DAY_MS = 24 * 60 * 60 * 1000
+_HOUR_MS = 60 * 60 * 1000
+_DAY_MS = 24 * _HOUR_MS
 _FOREVER = -1
+# What a tombstone deletes must really leave the disks of the brokers: the active segment is compacted after this.
+_ERASED_WITHIN_MS = 3 * _DAY_MS
+
+_ID, _PLACE = "profile_id", "topic:partition:offset of the change"
+_BACKFILL = "The bulk lane: changes and requests to reindex that come beside the change stream."
+_STATE = "What the indexer knows of each profile: its table's changelog."
+_EMBEDDINGS = "Newest vector of each profile and model."
+_DEAD_LETTERS = "Changes that can never succeed, with reason and bytes; without a value once they are closed."
+_ERASURES = "Proof of each erasure, without personal data."
+_REPLIES = "Answers for `kith search`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +62,8 @@ class Topic:
 
     def config(self) -> dict[str, str]:
         """Kafka's names and values for what is declared."""
-        return {
+        compaction = {"max.compaction.lag.ms": str(_ERASED_WITHIN_MS)} if "compact" in self.cleanup else {}
+        return compaction | {
             "cleanup.policy": self.cleanup,
             "retention.ms": str(self.retention_ms),
             "max.message.bytes": str(self.max_message_bytes),
@@ -60,46 +81,41 @@ class Topics:
 
     def __init__(self, prefix: str = "", max_record_bytes: int = 262_144, model: str = "") -> None:
         room = max_record_bytes + 65_536
-        self.changes = Topic(
-            f"{prefix}profile.changes", ProfileChange, "profile_id", "delete", 7 * _DAY_MS, room, "The change stream."
+        state = f"profile.state.{model}" if model else "profile.state"
+
+        def topic(name: str, kind: type, key: str, cleanup: str, retention_ms: int, doc: str, rooms: int = 1) -> Topic:
+            return Topic(prefix + name, kind, key, cleanup, retention_ms, rooms * room, doc)
+
+        self.changes = topic("profile.changes", ProfileChange, _ID, "delete", 7 * _DAY_MS, "The change stream.")
+        self.backfill = topic("profile.backfill", ProfileChange, _ID, "delete", 7 * _DAY_MS, _BACKFILL)
+        self.state = topic(state, ProfileState, _ID, "compact", _FOREVER, _STATE)
+        self.embeddings = topic(
+            "profile.embeddings", ProfileEmbedding, "profile_id@model", "compact", _FOREVER, _EMBEDDINGS
         )
-        self.state = Topic(
-            f"{prefix}profile.state.{model}" if model else f"{prefix}profile.state",
-            ProfileState,
-            "profile_id",
-            "compact",
-            _FOREVER,
-            room,
-            "What the indexer knows of each profile: its table's changelog.",
+        # Longer than what they account for: a missing one must mean something.
+        self.receipts = topic("profile.receipts", Receipt, _ID, "delete", 14 * _DAY_MS, "Outcome of each change.")
+        self.dead_letters = topic(
+            "profile.dead-letters", DeadLetter, _PLACE, "compact,delete", 30 * _DAY_MS, _DEAD_LETTERS, rooms=2
         )
-        self.embeddings = Topic(
-            f"{prefix}profile.embeddings",
-            ProfileEmbedding,
-            "profile_id@model",
-            "compact",
-            _FOREVER,
-            room,
-            "Newest vector of each profile and model.",
-        )
-        self.receipts = Topic(
-            f"{prefix}profile.receipts", Receipt, "profile_id", "delete", 7 * _DAY_MS, room, "Outcome of each change."
-        )
-        self.dead_letters = Topic(
-            f"{prefix}profile.dead-letters",
-            DeadLetter,
-            "key of the record",
-            "delete",
-            30 * _DAY_MS,
-            2 * room,
-            "Changes that can never succeed, with reason and bytes.",
-        )
-        self.requests = Topic(
-            f"{prefix}search.requests", SearchRequest, "none", "delete", 3_600_000, room, "Questions."
-        )
-        self.replies = Topic(
-            f"{prefix}search.replies", SearchReply, "none", "delete", 3_600_000, 4 * room, "Answers for `kith search`."
-        )
+        self.erasures = topic("profile.erasures", Erasure, "erasure_id", "compact", _FOREVER, _ERASURES)
+        self.requests = topic("search.requests", SearchRequest, "none", "delete", _HOUR_MS, "Questions.")
+        self.replies = topic("search.replies", SearchReply, "none", "delete", _HOUR_MS, _REPLIES, rooms=4)
 
     def all(self) -> tuple[Topic, ...]:
         """Every topic, in the order of the data flow."""
-        return (self.changes, self.state, self.embeddings, self.receipts, self.dead_letters, self.requests, self.replies)
+        return (
+            self.changes,
+            self.backfill,
+            self.state,
+            self.embeddings,
+            self.receipts,
+            self.dead_letters,
+            self.erasures,
+            self.requests,
+            self.replies,
+        )
+
+    @property
+    def inputs(self) -> tuple[Topic, Topic]:
+        """What the indexer consumes: the change stream and the bulk lane."""
+        return self.changes, self.backfill

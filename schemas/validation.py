@@ -61,11 +61,13 @@ def validate_change(change: ProfileChange) -> None:
     _number("occurred_at", change.occurred_at, 1, MAX_OCCURRED_AT, "Give milliseconds since the epoch, UTC.")
     if change.source is not None:
         _line("source", change.source)
-    if change.operation is Operation.DELETE:
+    if change.operation in (Operation.DELETE, Operation.REINDEX):
         if change.profile is not None:
-            raise InputError("profile: a DELETE carries none.", "Leave the profile out, or send an UPSERT.")
+            raise InputError(
+                f"profile: a {change.operation} carries none.", "Leave the profile out, or send an UPSERT."
+            )
     elif change.profile is None:
-        raise InputError("profile: missing, and an UPSERT carries the full one.", "Add it, or send a DELETE.")
+        raise InputError(f"profile: missing, and an {change.operation} carries one.", "Add it, or send a DELETE.")
     else:
         validate_profile(change.profile)
     _validate_patch(change)
@@ -74,10 +76,14 @@ def validate_change(change: ProfileChange) -> None:
 def _validate_patch(change: ProfileChange) -> None:
     """A patch, and only a patch, names the fields that it carries."""
     if (change.operation is Operation.PATCH) != (change.changed is not None):
-        raise InputError(f"changed: does not go with operation {change.operation}.", "Give it with PATCH, and only there.")
+        raise InputError(
+            f"changed: does not go with operation {change.operation}.", "Give it with PATCH, and only there."
+        )
     known = {field.name for field in fields(Profile)}
     if unknown := set(change.changed or ()) - known:
-        raise InputError(f"changed: {min(unknown)} is no field of a profile.", f"It may name {', '.join(sorted(known))}.")
+        raise InputError(
+            f"changed: {min(unknown)} is no field of a profile.", f"It may name {', '.join(sorted(known))}."
+        )
     if change.changed is not None and not change.changed:
         raise InputError("changed: names no field.", "Name the fields that the patch carries.")
 

@@ -34,8 +34,9 @@ class StreamConfig:
         group: consumer group; also Faust's application id.
         bootstrap: host:port[,host:port].
         data_dir: folder for what Faust keeps on disk.
+        input_topics: all with as many partitions, and keyed alike.
         credentials: Faust's credentials object for SASL or SSL; None for plain text.
-        partitions: of the change stream, and so of the table.
+        partitions: of the input, and so of the table.
         state_topic: changelog of the table.
         max_records, wait_ms: bounds of a micro-batch.
         max_poll_s: longest time without a fetch before the group takes the partitions away, seconds.
@@ -44,7 +45,7 @@ class StreamConfig:
     group: str
     bootstrap: str
     data_dir: Path
-    changes_topic: str
+    input_topics: tuple[str, ...]
     state_topic: str
     partitions: int
     credentials: Any
@@ -81,7 +82,7 @@ def build_app(config: StreamConfig, indexing: Callable[[StateStore], ProfileInde
         web_enabled=False,
         autodiscover=False,
     )
-    topic = app.topic(config.changes_topic, key_serializer="raw", value_serializer="raw", value_type=bytes)
+    topic = app.topic(*config.input_topics, key_serializer="raw", value_serializer="raw", value_type=bytes)
     pipeline = Pipeline(indexing(_table(app, config)))
 
     # noack_take yields events, not values, whatever its annotation says.
@@ -95,7 +96,9 @@ def build_app(config: StreamConfig, indexing: Callable[[StateStore], ProfileInde
 
 def _table(app: faust.App, config: StreamConfig) -> StateStore:
     """The table; its changelog is written by the effects, and only restored by Faust."""
-    schema = faust.Schema(key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+    schema: faust.Schema[bytes, bytes] = faust.Schema(
+        key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
+    )
     changelog = app.topic(
         config.state_topic,
         schema=schema,

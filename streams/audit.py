@@ -1,171 +1,164 @@
-"""Whether every consumed record has exactly one outcome, and the index holds what the table says; with bounded memory.
-
-Outcomes take one byte a record. What the table knows lies in a store on disk while the index is read once.
-"""
+"""Reads what an audit compares: consumed offsets, receipts, the table's changelog and the index."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
-from pathlib import Path
-from tempfile import TemporaryDirectory
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
-import rocksdict
+from kith.deadline import Deadline
+from schemas.codec import Codec
+from schemas.records import Operation, ProfileChange, ProfileState, Receipt
+from schemas.topics import Topic, Topics
+from streams.accounts import Accounts, PartitionSums, Range
+from streams.clock import now_ms
+from streams.groups import committed
+from streams.index_check import IndexFindings, Known, WrongProfile, compare_index, still_wrong
+from streams.publisher import Outgoing, Publisher
+from streams.topic_reader import Ends, read_topic, topic_ends, topic_starts
 
-from schemas.records import Outcome, Receipt
+# Looks at what is wrong, and seconds between them: a batch in work is in the index before it is in the table.
+_LOOKS = 5
+_PAUSE_S = 1.0
+_REPAIR_BATCH = 5000
 
-_NONE = 0
-_CODES = {outcome: code for code, outcome in enumerate(Outcome, start=1)}
 
+class HeldVersions(Protocol):
+    """The collection that is audited. All raise `kith.errors.Unavailable`."""
 
-class Wrong(StrEnum):
-    """What may be wrong with a profile in the index."""
+    def every_version(self) -> Iterator[tuple[str, int]]:
+        """Profile id and version of every row."""
+        ...
 
-    MISSING = "missing"
-    EXTRA = "extra"
-    OLDER = "older"
-    NEWER = "newer"
+    def versions(self, profile_ids: Sequence[str]) -> Mapping[str, int]:
+        """Versions of these profiles; an absent one has no entry."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
-    """Consumed records of one partition: from `first` up to, not including, `end`."""
+class AuditBounds:
+    """Most wrong profiles to name; seconds for the acknowledgement of what is published."""
 
-    first: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class PartitionSums:
-    """One partition's records.
-
-    Attributes:
-        outcomes: records by outcome.
-        without: records without a receipt.
-        changed: records whose receipts name different outcomes.
-        repeated: receipts that say again what another one said.
-    """
-
-    partition: int
-    consumed: Range
-    outcomes: Mapping[Outcome, int]
-    without: int
-    changed: int
-    repeated: int
+    most: int
+    timeout_s: float
 
 
-class Accounts:
-    """Receipts held against consumed records.
+class Audit:
+    """Compares what stands on the bus with what is in the index, while traffic goes on.
 
     Args:
-        consumed: by partition.
-        model: only receipts of this model count.
+        config: librdkafka configuration to reach the cluster.
+        group: consumer group of the indexer.
+        model: release whose receipts and table are audited.
     """
 
-    def __init__(self, topic: str, consumed: Mapping[int, Range], model: str) -> None:
-        self._topic = topic
-        self._consumed = consumed
+    def __init__(
+        self,
+        config: dict[str, Any],
+        codec: Codec,
+        topics: Topics,
+        publisher: Publisher,
+        index: HeldVersions,
+        bounds: AuditBounds,
+        *,
+        group: str,
+        model: str,
+    ) -> None:
+        self._config = config
+        self._codec = codec
+        self._topics = topics
+        self._publisher = publisher
+        self._index = index
+        self._group = group
         self._model = model
-        self._codes = {p: np.zeros(max(0, r.end - r.first), dtype=np.uint8) for p, r in consumed.items()}
-        self._changed: Counter[int] = Counter()
-        self._repeated: Counter[int] = Counter()
+        self._most = bounds.most
+        self._timeout_s = bounds.timeout_s
 
-    def take(self, receipt: Receipt) -> None:
-        """Note a receipt; one of another topic, model or of a record out of range is none of ours."""
-        codes = self._codes.get(receipt.partition)
-        if receipt.topic != self._topic or receipt.model != self._model or codes is None:
-            return
-        at = receipt.offset - self._consumed[receipt.partition].first
-        if not 0 <= at < len(codes):
-            return
-        code = _CODES[receipt.outcome]
-        if codes[at] == _NONE:
-            codes[at] = code
-        elif codes[at] == code:
-            self._repeated[receipt.partition] += 1
-        else:
-            self._changed[receipt.partition] += 1
+    def records(self) -> dict[str, list[PartitionSums]]:
+        """What became of every consumed record that its topic still has, by input topic.
 
-    def sums(self) -> list[PartitionSums]:
-        """The sums of each partition, in order."""
-        return [self._sum(partition, codes) for partition, codes in sorted(self._codes.items())]
+        Raises:
+            kith.errors.Unavailable: Kafka or the registry does not answer.
+        """
+        accounts = {topic.name: self._open(topic) for topic in self._topics.inputs}
+        for message in read_topic(self._config, self._topics.receipts.name):
+            receipt = None if message.value is None else self._codec.decode(message.value, Receipt)
+            if receipt is not None and receipt.topic in accounts:
+                accounts[receipt.topic].take(receipt)
+        return {name: account.sums() for name, account in accounts.items()}
 
-    def _sum(self, partition: int, codes: npt.NDArray[np.uint8]) -> PartitionSums:
-        counts = np.bincount(codes, minlength=len(_CODES) + 1)
-        return PartitionSums(
-            partition,
-            self._consumed[partition],
-            {outcome: int(counts[code]) for outcome, code in _CODES.items()},
-            int(counts[_NONE]),
-            self._changed[partition],
-            self._repeated[partition],
+    def index(self) -> IndexFindings:
+        """The index held against the table. What is in work at the moment is looked at again, and not called wrong.
+
+        Raises:
+            kith.errors.Unavailable: Kafka, the registry or Milvus does not answer.
+        """
+        seen = topic_ends(self._config, self._topics.state.name)
+        found = compare_index(self._known({}), self._index.every_version(), self._most)
+        for _look in range(_LOOKS):
+            if not found.wrong:
+                break
+            time.sleep(_PAUSE_S)  # noqa: TID251 (a command of its own, with nothing else to do)
+            before, seen = seen, topic_ends(self._config, self._topics.state.name)
+            held = self._index.versions([profile.profile_id for profile in found.wrong])
+            found = still_wrong(found, self._known(before), dict(held))
+        return found
+
+    def repair(self, wrong: Sequence[WrongProfile], said: Callable[[int], None]) -> None:
+        """Ask the indexer, on the bulk lane, to make the index hold what is known of these profiles.
+
+        Args:
+            said: told how many were asked for so far.
+
+        Raises:
+            kith.errors.Unavailable: Kafka does not answer; some may have been asked for, which is harmless.
+        """
+        ask_to_reindex(
+            self._publisher,
+            self._codec,
+            self._topics.backfill,
+            [profile.profile_id for profile in wrong],
+            timeout_s=self._timeout_s,
+            said=said,
         )
 
+    def _open(self, topic: Topic) -> Accounts:
+        starts = topic_starts(self._config, topic.name)
+        ends = committed(self._config, self._group, topic.name, starts)
+        return Accounts(topic.name, {p: Range(first, ends.get(p, first)) for p, first in starts.items()}, self._model)
 
-@dataclass(slots=True)
-class IndexFindings:
-    """What the index holds against the table. `wrong`: the first of each kind, up to a bound; `counts`: all of them."""
-
-    right: int = 0
-    counts: Counter[Wrong] = field(default_factory=Counter)
-    wrong: list[tuple[Wrong, str, int | None, int | None]] = field(default_factory=list)
-
-    def note(self, kind: Wrong, profile_id: str, held: int | None, known: int | None, most: int) -> None:
-        """Count a wrong profile, and keep it if there is room."""
-        self.counts[kind] += 1
-        if len(self.wrong) < most:
-            self.wrong.append((kind, profile_id, held, known))
+    def _known(self, since: Ends) -> Iterator[Known]:
+        for message in read_topic(self._config, self._topics.state.name, since):
+            known = None if message.value is None else self._codec.decode(message.value, ProfileState).known
+            if known is not None:
+                deleted = known.profile is None
+                yield Known(message.key.decode(), None if deleted else known.version)
 
 
-def compare_index(
-    known: Iterable[tuple[str, int, bool]], held: Iterable[tuple[str, int]], most: int
-) -> IndexFindings:
-    """Hold the index against the table.
+def ask_to_reindex(
+    publisher: Publisher,
+    codec: Codec,
+    topic: Topic,
+    profile_ids: Sequence[str],
+    *,
+    timeout_s: float,
+    said: Callable[[int], None],
+) -> None:
+    """Put requests to reindex profiles on the bulk lane.
 
-    Args:
-        known: profile id, version and whether it is deleted, oldest state first; a later one replaces an earlier one.
-        held: profile id and version of every row of the index, once each.
-        most: wrong profiles to name; all are counted.
+    Raises:
+        kith.errors.Unavailable: Kafka does not answer; some may have been put there, which is harmless.
     """
-    found = IndexFindings()
-    with TemporaryDirectory(prefix="kith-audit-") as folder, _Store(Path(folder)) as store:
-        for profile_id, version, deleted in known:
-            if deleted:
-                store.delete(profile_id.encode())
-            else:
-                store.put(profile_id.encode(), b"%d" % version)
-        for profile_id, version in held:
-            value = store.get(profile_id.encode())
-            if value is None:
-                found.note(Wrong.EXTRA, profile_id, version, None, most)
-                continue
-            store.delete(profile_id.encode())
-            expected = int(value)
-            if version == expected:
-                found.right += 1
-            else:
-                found.note(Wrong.OLDER if version < expected else Wrong.NEWER, profile_id, version, expected, most)
-        for key, value in _items(store):
-            found.note(Wrong.MISSING, key.decode(), None, int(value), most)
-    return found
-
-
-class _Store:
-    """A RocksDB that goes with its folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self._db = rocksdict.Rdict(str(folder / "known"), rocksdict.Options(raw_mode=True))
-
-    def __enter__(self) -> rocksdict.Rdict:
-        return self._db
-
-    def __exit__(self, *_exc: object) -> None:
-        self._db.close()
-
-
-def _items(store: rocksdict.Rdict) -> Iterator[tuple[bytes, bytes]]:
-    yield from store.items()
+    for start in range(0, len(profile_ids), _REPAIR_BATCH):
+        piece = profile_ids[start : start + _REPAIR_BATCH]
+        outgoing = [
+            Outgoing(
+                topic.name,
+                profile_id.encode(),
+                codec.encode(topic.subject, ProfileChange(profile_id, 0, now_ms(), Operation.REINDEX, "kith")),
+            )
+            for profile_id in piece
+        ]
+        publisher.publish(outgoing, Deadline.after(timeout_s))
+        said(start + len(piece))

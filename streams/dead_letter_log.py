@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from kith.deadline import Deadline
 from kith.errors import InputError
 from schemas import headers
-from schemas.codec import Codec
-from schemas.records import DeadLetter, Stage
+from schemas.codec import Codec, DecodeError
+from schemas.records import DeadLetter, ProfileChange, Stage
+from schemas.registry import UnknownSchema
 from schemas.topics import Topics
+from streams.dead_letters import letter_key
 from streams.publisher import Outgoing, Publisher
 from streams.topic_reader import read_topic
 
-REPLAYED, DROPPED = "replayed", "dropped"
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A dead letter on its topic. `place`: partition and offset there, as in `3:17`."""
-
-    place: str
-    letter: DeadLetter
+REPLAYED, DROPPED, ERASED = "replayed", "dropped", "erased"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +25,7 @@ class Wanted:
     """Which dead letters; None leaves open.
 
     Attributes:
-        place: partition and offset on the dead-letter topic.
+        place: of the record: topic, partition and offset, as in `profile.changes:3:17`.
         error_class: exact.
         message: part of it, whatever case.
         key: of the record, as text.
@@ -45,11 +39,10 @@ class Wanted:
     key: str | None = None
     since_ms: int | None = None
 
-    def takes(self, held: Held) -> bool:
+    def takes(self, letter: DeadLetter) -> bool:
         """Whether this one is wanted."""
-        letter = held.letter
         return (
-            self.place in (None, held.place)
+            self.place in (None, place(letter))
             and self.stage in (None, letter.stage)
             and self.error_class in (None, letter.error_class)
             and (self.message is None or self.message.casefold() in letter.message.casefold())
@@ -61,8 +54,7 @@ class Wanted:
 class DeadLetterLog:
     """Reads the dead-letter topic, and puts letters back on the topic that they came from.
 
-    What was done about a letter is a record of the same topic without a value, which names it in a header: the
-    letters themselves stay until their retention ends.
+    A letter about which something was done is closed by a tombstone, whose header says what it was.
 
     Args:
         config: librdkafka configuration to reach the cluster.
@@ -78,59 +70,75 @@ class DeadLetterLog:
         self._topic = topics.dead_letters
         self._timeout_s = timeout_s
 
-    def open(self, wanted: Wanted) -> list[Held]:
+    def open(self, wanted: Wanted) -> list[DeadLetter]:
         """The wanted letters about which nothing was done yet, oldest first.
 
         Raises:
             kith.errors.Unavailable: Kafka or the registry does not answer.
         """
-        found: dict[str, Held] = {}
-        done: set[str] = set()
-        for held, resolves in self._records():
-            if resolves is not None:
-                done.add(resolves)
-            elif held is not None and wanted.takes(held):
-                found[held.place] = held
-        return sorted((h for place, h in found.items() if place not in done), key=lambda held: held.letter.first_at)
+        found: dict[bytes, DeadLetter] = {}
+        for message in read_topic(self._config, self._topic.name):
+            letter = None if message.value is None else self._codec.decode(message.value, DeadLetter)
+            if letter is not None and wanted.takes(letter):
+                found[message.key] = letter
+            else:
+                found.pop(message.key, None)
+        return sorted(found.values(), key=lambda letter: letter.first_at)
 
-    def replay(self, letters: Sequence[Held], said: Callable[[Held], None]) -> None:
+    def replay(self, letters: Sequence[DeadLetter], said: Callable[[DeadLetter], None]) -> None:
         """Send the bytes of letters once more to the topic that they came from; the gate decides as for any record.
 
         Raises:
             kith.errors.InputError: a letter has no bytes to send.
             kith.errors.Unavailable: Kafka does not answer; what was not told by `said` is still open.
         """
-        for held in letters:
-            letter = held.letter
+        for letter in letters:
             if letter.key is None:
-                raise InputError(f"{held.place} has no key to send it under.", "Correct it at its source, and drop it.")
-            self._publish([Outgoing(letter.topic, letter.key, letter.value)])
-            self._resolve(held, REPLAYED)
-            said(held)
+                raise InputError(
+                    f"{place(letter)} has no key to send it under.", "Correct it at its source, and drop it."
+                )
+            self._publish(Outgoing(letter.topic, letter.key, letter.value))
+            self._close(letter, REPLAYED)
+            said(letter)
 
-    def drop(self, letters: Sequence[Held], said: Callable[[Held], None]) -> None:
+    def drop(self, letters: Sequence[DeadLetter], said: Callable[[DeadLetter], None]) -> None:
         """Close letters without sending them.
 
         Raises:
             kith.errors.Unavailable: Kafka does not answer; what was not told by `said` is still open.
         """
-        for held in letters:
-            self._resolve(held, DROPPED)
-            said(held)
+        for letter in letters:
+            self._close(letter, DROPPED)
+            said(letter)
 
-    def _resolve(self, held: Held, how: str) -> None:
-        marks: headers.Headers = [(headers.RESOLVES, held.place.encode()), (headers.RESOLUTION, how.encode())]
-        self._publish([Outgoing(self._topic.name, held.letter.key, None, marks)])
+    def erase(self, profile_id: str) -> int:
+        """Close every letter that carries a profile, by its key or by what can be read of it; returns how many.
 
-    def _publish(self, outgoing: Sequence[Outgoing]) -> None:
-        self._publisher.publish(outgoing, Deadline.after(self._timeout_s))
+        Raises:
+            kith.errors.Unavailable: Kafka or the registry does not answer.
+        """
+        letters = [letter for letter in self.open(Wanted()) if self._carries(letter, profile_id)]
+        for letter in letters:
+            self._close(letter, ERASED)
+        return len(letters)
 
-    def _records(self) -> Iterator[tuple[Held | None, str | None]]:
-        for message in read_topic(self._config, self._topic.name):
-            resolves = headers.header(message.headers(), headers.RESOLVES)
-            value = message.value()
-            if resolves is not None:
-                yield None, resolves.decode()
-            elif value is not None:
-                place = f"{message.partition()}:{message.offset()}"
-                yield Held(place, self._codec.decode(value, DeadLetter)), None
+    def _carries(self, letter: DeadLetter, profile_id: str) -> bool:
+        if letter.key == profile_id.encode():
+            return True
+        if letter.value is None:
+            return False
+        try:
+            return self._codec.decode(letter.value, ProfileChange).profile_id == profile_id
+        except (DecodeError, UnknownSchema):
+            return False
+
+    def _close(self, letter: DeadLetter, how: str) -> None:
+        self._publish(Outgoing(self._topic.name, letter_key(letter), None, [(headers.RESOLUTION, how.encode())]))
+
+    def _publish(self, outgoing: Outgoing) -> None:
+        self._publisher.publish([outgoing], Deadline.after(self._timeout_s))
+
+
+def place(letter: DeadLetter) -> str:
+    """The record that a letter is of, as in `profile.changes:3:17`."""
+    return letter_key(letter).decode()

@@ -34,6 +34,11 @@ def dead_letter(
     )
 
 
+def letter_key(letter: DeadLetter) -> bytes:
+    """Key of a dead letter: the record that it is of. What comes again replaces it, and a tombstone closes it."""
+    return f"{letter.topic}:{letter.partition}:{letter.offset}".encode()
+
+
 def dead_letter_headers(letter: DeadLetter) -> headers.Headers:
     """The same facts as headers, under the names that Kafka Connect's tools know."""
     return [

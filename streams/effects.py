@@ -13,7 +13,7 @@ from kith.deadline import Deadline
 from schemas.codec import Codec
 from schemas.records import DeadLetter, Outcome, ProfileEmbedding, Receipt
 from schemas.topics import Topic, Topics
-from streams.dead_letters import dead_letter_headers
+from streams.dead_letters import dead_letter_headers, letter_key
 from streams.incoming import Incoming
 from streams.publisher import Outgoing, Publisher
 from workers.contract import Vectors
@@ -76,16 +76,16 @@ class Effects:
         await asyncio.to_thread(self._publish, settled)
 
     def _publish(self, settled: Sequence[Settled]) -> None:
-        outgoing = [self._dead_letter(s.incoming, s.letter) for s in settled if s.letter is not None]
+        outgoing = [self._dead_letter(s.letter) for s in settled if s.letter is not None]
         for item in settled:
             outgoing.extend(self._embedding(item))
         outgoing.extend(self._receipt(item) for item in settled)
         self._publisher.publish(outgoing, Deadline.after(self._timeout_s))
 
-    def _dead_letter(self, incoming: Incoming, letter: DeadLetter) -> Outgoing:
+    def _dead_letter(self, letter: DeadLetter) -> Outgoing:
         topic = self._topics.dead_letters
         value = self._codec.encode(topic.subject, letter)
-        return Outgoing(topic.name, incoming.key, value, dead_letter_headers(letter))
+        return Outgoing(topic.name, letter_key(letter), value, dead_letter_headers(letter))
 
     def _embedding(self, item: Settled) -> list[Outgoing]:
         topic = self._topics.embeddings

@@ -84,11 +84,16 @@ class _Fold:
         self._repeated = {} if before is None else {ended.offset: ended.outcome for ended in before.settled}
         self._counted: list[tuple[Change, Outcome]] = []
         self._ended: list[SettledChange] = []
+        self._anew = False
 
     def take(self, change: Change, decided: Plan) -> None:
+        if change.change is not None and change.change.operation is Operation.REINDEX:
+            self._reindex(change)
+            return
         repeated = self._repeated.get(change.incoming.offset)
         if repeated is not None:
             decided.aside.append((change, repeated))
+            self._end(change, repeated)
             return
         try:
             verdict = judge(self._now, change)
@@ -105,18 +110,24 @@ class _Fold:
         self._counted.append((change, outcome))
         self._end(change, outcome)
 
+    def _reindex(self, change: Change) -> None:
+        """Nothing new is known by it; it comes on the bulk lane, whose offsets are not those of `settled`."""
+        self._now = self._now or KnownProfile(UNNUMBERED, None, None, None)
+        self._anew = True
+        self._counted.append((change, Outcome.DELETED if self._now.profile is None else Outcome.INDEXED))
+
     def work(self, profile_id: str) -> Work | None:
         """What has to happen to the index; None when nothing counted."""
         if not self._counted or self._now is None:
             return None
-        after = replace(self._now, settled=self._ended)
+        after = replace(self._now, settled=self._ended or self._now.settled)
         text = None if after.profile is None else render(after.profile)
         return Work(profile_id, self._kind(), text, after, tuple(self._counted))
 
     def _kind(self) -> Kind:
         if self._now is None or self._now.profile is None:
             return Kind.DELETE
-        held = self._before is not None and self._before.text_sha256 == self._now.text_sha256
+        held = not self._anew and self._before is not None and self._before.text_sha256 == self._now.text_sha256
         return Kind.FIELDS if held else Kind.EMBED
 
     def _end(self, change: Change, outcome: Outcome) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from schemas.records import DeadLetter, ProfileChange
+from schemas.records import DeadLetter, Operation, ProfileChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,10 @@ class Change:
 
     @property
     def version(self) -> int | None:
-        """Version of the change; None for a tombstone."""
-        return None if self.change is None else self.change.version
+        """Version of the change; None for what has none of its own: a tombstone, a request to reindex."""
+        if self.change is None or self.change.operation is Operation.REINDEX:
+            return None
+        return self.change.version
 
 
 @dataclass(frozen=True, slots=True)

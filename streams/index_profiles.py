@@ -21,11 +21,12 @@ from streams.clock import now_ms
 from streams.dead_letters import dead_letter
 from streams.decode import Decoder
 from streams.effects import Effects, Settled
+from streams.fields import profile_fields
 from streams.gate import Kind, Work, plan
 from streams.incoming import Change, Incoming, Unreadable
 from streams.known_profiles import KnownProfiles
 from workers import contract
-from workers.contract import Applied, Delete, Indexer, ProfileFields, Refresh, Rejected, Upsert
+from workers.contract import Applied, Delete, Indexer, Refresh, Rejected, Upsert
 
 _DoneT = TypeVar("_DoneT")
 
@@ -157,24 +158,7 @@ def _operation(work: Work) -> contract.Change:
     if work.kind is Kind.DELETE or after.profile is None or work.text is None:
         return Delete(work.profile_id, max(0, after.version))
     operation = Upsert if work.kind is Kind.EMBED else Refresh
-    return operation(work.profile_id, after.version, _fields(after), work.text)
-
-
-def _fields(known: KnownProfile) -> ProfileFields:
-    profile = known.profile
-    if profile is None:
-        raise AssertionError("A deleted profile has no fields. This is a bug.")
-    return ProfileFields(
-        name=profile.name,
-        headline=profile.headline or "",
-        location=profile.location or "",
-        country=profile.country or "",
-        industry=profile.industry or "",
-        seniority=profile.seniority or "",
-        skills=tuple(profile.skills),
-        languages=tuple(profile.languages),
-        occurred_at_ms=known.occurred_at or 0,
-    )
+    return operation(work.profile_id, after.version, profile_fields(after.profile, after.occurred_at), work.text)
 
 
 def _tokens(work: Work) -> int:
@@ -205,9 +189,7 @@ def _rejected(work: Work, result: Rejected, started: int) -> list[Settled]:
 
 def _refused(change: Change, error: InputError) -> Settled:
     now = now_ms()
-    letter = dead_letter(
-        change.incoming, Stage.VALIDATE, type(error).__name__, str(error), first_at=now, now=now
-    )
+    letter = dead_letter(change.incoming, Stage.VALIDATE, type(error).__name__, str(error), first_at=now, now=now)
     return replace(_ended(change, Outcome.DEAD_LETTERED), letter=letter)
 
 

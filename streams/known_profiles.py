@@ -20,7 +20,7 @@ _APPLIED = "@applied:"
 class Table(Protocol):
     """Bytes by partition and key, as `streams.state_store.StateStore` holds them."""
 
-    def get(self, partition: int, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+    def fetch(self, partition: int, keys: Iterable[bytes]) -> dict[bytes, bytes]:
         """The values of those keys that have one."""
         ...
 
@@ -110,7 +110,7 @@ class KnownProfiles:
         return found
 
     def _held(self, partition: int, keys: Iterable[str]) -> dict[str, ProfileState]:
-        found = self._table().get(partition, [key.encode() for key in keys])
+        found = self._table().fetch(partition, [key.encode() for key in keys])
         return {key.decode(): self._codec.decode(value, ProfileState) for key, value in found.items()}
 
     def _settled_through(self, records: Sequence[Incoming]) -> None:

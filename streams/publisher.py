@@ -15,6 +15,9 @@ from schemas.headers import Headers
 # Errors of one record, not of the cluster: trying again cannot help.
 REFUSED = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.TOPIC_AUTHORIZATION_FAILED})
 
+# What librdkafka calls an unassigned partition.
+_BY_KEY = -1
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
@@ -74,8 +77,8 @@ class Publisher:
             if error is not None:
                 failed.append(error)
                 return
-            place = message.topic(), message.partition()
-            highest[place] = max(highest.get(place, -1), message.offset())
+            place, offset = _place(message)
+            highest[place] = max(highest.get(place, -1), offset)
 
         for record in records:
             self.enqueue(record, acknowledged, deadline)
@@ -106,7 +109,7 @@ class Publisher:
                     record.topic,
                     record.value,
                     record.key,
-                    **({} if record.partition is None else {"partition": record.partition}),
+                    _BY_KEY if record.partition is None else record.partition,
                     on_delivery=acknowledged,
                     headers=record.headers or [],
                 )
@@ -133,3 +136,10 @@ class Publisher:
             f"{failed} of {of} records were not acknowledged by Kafka at {self._bootstrap}: {error.str()}.",
             "Check that the brokers are up.",
         )
+
+
+def _place(message: Message) -> tuple[tuple[str, int], int]:
+    topic, partition, offset = message.topic(), message.partition(), message.offset()
+    if topic is None or partition is None or offset is None:
+        raise AssertionError("An acknowledged record without its place. This is a bug.")
+    return (topic, partition), offset

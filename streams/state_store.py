@@ -7,7 +7,7 @@ and put the same bytes here once they are acknowledged, so that no commit can be
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ class StateStore(Store[bytes, bytes]):
         self._in_memory = self.url.host == _MEMORY
         self._cache = rocksdict.Cache(_CACHE_BYTES)
 
-    def get(self, partition: int, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+    def fetch(self, partition: int, keys: Iterable[bytes]) -> dict[bytes, bytes]:
         """The values of those keys that have one."""
         held = self._partition(partition)
         return {key: value for key in keys if (value := held.get(key)) is not None}
@@ -43,10 +43,6 @@ class StateStore(Store[bytes, bytes]):
     def put(self, partition: int, entries: Bytes, offset: int) -> None:
         """Write entries (None removes one) that the changelog acknowledged; `offset`: of the last of them."""
         self._partition(partition).write({**entries, _LEVEL: b"%d" % offset})
-
-    def entries(self, partition: int) -> Iterable[tuple[bytes, bytes]]:
-        """Every key and value of a partition, by key; a snapshot."""
-        return (item for item in self._partition(partition).items() if item[0] != _LEVEL)
 
     def persisted_offset(self, tp: TP) -> int | None:
         """See Faust's Store: the changelog offset that this machine is level with."""
@@ -57,9 +53,7 @@ class StateStore(Store[bytes, bytes]):
         """See Faust's Store."""
         self._partition(tp.partition).write({_LEVEL: b"%d" % offset})
 
-    def apply_changelog_batch(
-        self, batch: Iterable[Any], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]
-    ) -> None:
+    def apply_changelog_batch(self, batch: Iterable[Any], *_codecs: Any, **_named: Any) -> None:
         """See Faust's Store: what recovery reads from the changelog."""
         entries: dict[int, dict[bytes, bytes | None]] = {}
         for event in batch:
@@ -119,9 +113,6 @@ class _Partition:
         """All of them or none."""
         raise NotImplementedError
 
-    def items(self) -> Iterable[tuple[bytes, bytes]]:
-        raise NotImplementedError
-
     def close(self) -> None:
         raise NotImplementedError
 
@@ -139,9 +130,6 @@ class _InMemory(_Partition):
                 self._held.pop(key, None)
             else:
                 self._held[key] = value
-
-    def items(self) -> Iterable[tuple[bytes, bytes]]:
-        return sorted(self._held.items())
 
     def close(self) -> None:
         return None
@@ -171,9 +159,6 @@ class _OnDisk(_Partition):
             else:
                 batch.put(key, value)
         self._db.write(batch)
-
-    def items(self) -> Iterable[tuple[bytes, bytes]]:
-        return iter(self._db.snapshot().items())
 
     def close(self) -> None:
         self._db.close()

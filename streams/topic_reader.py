@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from kith.errors import Unavailable
 
@@ -15,18 +16,77 @@ _SILENCE_S = 30.0
 _QUEUED_KB = 16_384
 
 
-def read_topic(config: dict[str, Any], topic: str) -> Iterator[Message]:
+Ends = dict[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A record as it stands on a topic. `key` is empty where there is none; `value` None is a tombstone."""
+
+    partition: int
+    offset: int
+    key: bytes
+    value: bytes | None
+
+
+def topic_ends(config: dict[str, Any], topic: str) -> Ends:
+    """First offset after the last record of each partition, as of now.
+
+    Raises:
+        Unavailable: the topic does not exist, or the brokers do not answer.
+    """
+    consumer = _consumer(config)
+    try:
+        return {number: high for number, (_low, high) in _watermarks(consumer, topic, config).items()}
+    finally:
+        consumer.close()
+
+
+def topic_starts(config: dict[str, Any], topic: str) -> Ends:
+    """First offset that each partition still has.
+
+    Raises:
+        Unavailable: the topic does not exist, or the brokers do not answer.
+    """
+    consumer = _consumer(config)
+    try:
+        return {number: low for number, (low, _high) in _watermarks(consumer, topic, config).items()}
+    finally:
+        consumer.close()
+
+
+def read_topic(
+    config: dict[str, Any],
+    topic: str,
+    since: Mapping[int, int] | None = None,
+    only: Collection[int] | None = None,
+) -> Iterator[Stored]:
     """The records from the first to the last that was there when the call began, in order within a partition.
 
     Commits nothing, joins no group.
 
     Args:
         config: librdkafka configuration to reach the cluster.
+        since: first offset wanted of each partition; without it, and of those that it does not name, all.
+        only: partitions to read; without it all.
 
     Raises:
         Unavailable: the topic does not exist, or the brokers stop answering.
     """
-    consumer = Consumer(
+    consumer = _consumer(config)
+    try:
+        marks = _watermarks(consumer, topic, config)
+        begin = {number: max(low, (since or {}).get(number, low)) for number, (low, _high) in marks.items()}
+        wanted = marks.keys() if only is None else marks.keys() & set(only)
+        ends = {number: marks[number][1] for number in wanted if marks[number][1] > begin[number]}
+        consumer.assign([TopicPartition(topic, number, begin[number]) for number in ends])
+        yield from _records(consumer, topic, ends, config["bootstrap.servers"])
+    finally:
+        consumer.close()
+
+
+def _consumer(config: dict[str, Any]) -> Consumer:
+    return Consumer(
         config
         | {
             "group.id": f"kith-read-{uuid.uuid4()}",
@@ -35,34 +95,25 @@ def read_topic(config: dict[str, Any], topic: str) -> Iterator[Message]:
             "log_level": 0,
         }
     )
-    try:
-        ends = _ends(consumer, topic, config["bootstrap.servers"])
-        yield from _records(consumer, topic, ends, config["bootstrap.servers"])
-    finally:
-        consumer.close()
 
 
-def _ends(consumer: Consumer, topic: str, bootstrap: str) -> dict[int, int]:
-    """First offset after the last record, of each partition that holds one."""
+def _watermarks(consumer: Consumer, topic: str, config: dict[str, Any]) -> dict[int, tuple[int, int]]:
     try:
         found = consumer.list_topics(topic, timeout=_TIMEOUT_S).topics[topic]
         if found.error is not None:
             raise KafkaException(found.error)
-        ends = {}
-        for number in found.partitions:
-            low, high = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=_TIMEOUT_S)
-            if high > low:
-                ends[number] = high
+        return {
+            number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=_TIMEOUT_S)
+            for number in found.partitions
+        }
     except KafkaException as error:
         raise Unavailable(
-            f"Kafka at {bootstrap} cannot read {topic}: {error.args[0].str()}.",
+            f"Kafka at {config['bootstrap.servers']} cannot read {topic}: {error.args[0].str()}.",
             "Check that the brokers are up and that `kith topics apply` created the topic.",
         ) from error
-    return ends
 
 
-def _records(consumer: Consumer, topic: str, ends: dict[int, int], bootstrap: str) -> Iterator[Message]:
-    consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in ends])
+def _records(consumer: Consumer, topic: str, ends: dict[int, int], bootstrap: str) -> Iterator[Stored]:
     left = dict(ends)
     while left:
         message = consumer.poll(_SILENCE_S)
@@ -72,12 +123,21 @@ def _records(consumer: Consumer, topic: str, ends: dict[int, int], bootstrap: st
             if left:
                 raise Unavailable(f"Kafka at {bootstrap} sends nothing of {topic} any more.", "Check the brokers.")
             return
-        if message.error() is not None:
-            raise Unavailable(f"Kafka at {bootstrap} cannot read {topic}: {message.error().str()}.", "Check the brokers.")
-        if message.offset() < left.get(message.partition(), -1):
-            yield message
-        if message.offset() + 1 >= left.get(message.partition(), 0):
-            left.pop(message.partition(), None)
+        if (error := message.error()) is not None:
+            raise Unavailable(f"Kafka at {bootstrap} cannot read {topic}: {error.str()}.", "Check the brokers.")
+        stored = _stored(message)
+        end = left.get(stored.partition, 0)
+        if stored.offset < end:
+            yield stored
+        if stored.offset + 1 >= end:
+            left.pop(stored.partition, None)
+
+
+def _stored(message: Message) -> Stored:
+    partition, offset = message.partition(), message.offset()
+    if partition is None or offset is None:
+        raise AssertionError("A record without its place. This is a bug.")
+    return Stored(partition, offset, message.key() or b"", message.value())
 
 
 def _drop_finished(consumer: Consumer, topic: str, left: dict[int, int]) -> None:

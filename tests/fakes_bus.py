@@ -54,7 +54,7 @@ class MemoryTable:
         self.held: dict[int, dict[bytes, bytes]] = {}
         self.level: dict[int, int] = {}
 
-    def get(self, partition: int, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+    def fetch(self, partition: int, keys: Iterable[bytes]) -> dict[bytes, bytes]:
         held = self.held.get(partition, {})
         return {key: held[key] for key in keys if key in held}
 

@@ -66,7 +66,7 @@ class ModelIndexer:
             if isinstance(vector, Rejected):
                 results[operation.profile_id] = vector
             else:
-                rows.append(_row(operation, vector))
+                rows.append(row_of(operation, vector))
         written = await self._on(self._writing, lambda: self._write(rows, deadline), deadline)
         for row, done in zip(rows, written, strict=True):
             results[row.profile_id] = done if isinstance(done, Rejected) else Applied(row.vector)
@@ -127,7 +127,8 @@ def each_or_rejected(
     return each_or_rejected(items[:middle], work, stage) + each_or_rejected(items[middle:], work, stage)
 
 
-def _row(operation: Upsert | Refresh, vector: Vectors) -> Row:
+def row_of(operation: Upsert | Refresh, vector: Vectors) -> Row:
+    """What the index shall hold, cut to what it can; `vector`: float32 (dim,), unit length."""
     return Row(
         profile_id=operation.profile_id,
         version=operation.version,

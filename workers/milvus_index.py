@@ -33,6 +33,7 @@ Consistency = Literal["Strong", "Session", "Bounded", "Eventually"]
 # The server refuses a larger result (its default maxQueryResultWindow).
 MAX_LIMIT = 16_384
 _IDS_PER_REQUEST = 1000
+_PAGE = 5000
 
 
 class MilvusIndex:
@@ -151,6 +152,37 @@ class MilvusIndex:
             rows = self._query(collection, condition, [ID_FIELD, VERSION_FIELD], deadline)
             held |= {row[ID_FIELD]: row[VERSION_FIELD] for row in rows}
         return held
+
+    def every_version(self, collection: str, timeout_s: float) -> Iterator[tuple[str, int]]:
+        """Profile id and version of every row, once each, with every write visible that was acknowledged before.
+
+        Args:
+            timeout_s: for each page, seconds.
+
+        Raises:
+            kith.errors.Unavailable: not now.
+        """
+        self.count(collection, timeout_s)
+        pages = self._call(
+            "read",
+            collection,
+            Deadline.after(timeout_s),
+            lambda client, left: client.query_iterator(
+                collection,
+                batch_size=_PAGE,
+                output_fields=[ID_FIELD, VERSION_FIELD],
+                consistency_level="Strong",
+                timeout=left,
+            ),
+        )
+        try:
+            while rows := self._call(
+                "read", collection, Deadline.after(timeout_s), lambda _client, _left: pages.next()
+            ):
+                for row in rows:
+                    yield row[ID_FIELD], row[VERSION_FIELD]
+        finally:
+            pages.close()
 
     def vectors(
         self, collection: str, profile_ids: Sequence[str], timeout_s: float

@@ -122,6 +122,20 @@ def describe(connection: MilvusConnection, name: str, timeout_s: float) -> Colle
     return CollectionInfo(name, properties[_MODEL], properties[_RENDERER], vector_dim(described), properties)
 
 
+def models_of(connection: MilvusConnection, timeout_s: float, prefix: str = "") -> dict[str, str]:
+    """The release whose vectors each collection of an installation holds, by the collection's name.
+
+    Raises:
+        kith.errors.Unavailable: the server does not answer in time.
+    """
+    deadline = Deadline.after(timeout_s)
+    names = connection.call(
+        "list the collections", deadline.remaining(), lambda c, left: c.list_collections(timeout=left)
+    )
+    ours = sorted(name for name in names if name.startswith(prefix + _COLLECTION_PREFIX))
+    return {name: describe(connection, name, deadline.remaining()).model for name in ours}
+
+
 def _create(client: MilvusClient, wanted: CollectionInfo, capabilities: Capabilities, timeout_s: float) -> None:
     # Creating comes before asking: asking Milvus Lite for a collection in creation breaks it (see _LITE_SETTLE_S).
     properties = {_MODEL: wanted.model, _RENDERER: wanted.renderer, _DIM: str(wanted.dim)}

@@ -17,7 +17,8 @@ from kith.settings import load_settings
 from schemas.records import Stage
 
 if TYPE_CHECKING:
-    from streams.dead_letter_log import DeadLetterLog, Held, Wanted
+    from schemas.records import DeadLetter
+    from streams.dead_letter_log import DeadLetterLog, Wanted
 
 app = typer.Typer(help="List, show, replay and drop dead letters.", no_args_is_help=True)
 
@@ -29,7 +30,7 @@ _CLASS = typer.Option(None, "--class", help="Only those of this error class, for
 _MESSAGE = typer.Option(None, "--message", help="Only those whose message has this in it.")
 _KEY = typer.Option(None, "--key", help="Only those of this record key.")
 _SINCE = typer.Option(None, "--since", help="Only those last tried at or after this time, UTC.")
-_PLACE = typer.Argument(None, help="Partition and offset on the dead-letter topic, as `list` shows them: 3:17.")
+_PLACE = typer.Argument(None, help="The record, as `list` shows it: profile.changes:3:17.")
 
 
 @app.command("list")
@@ -50,19 +51,19 @@ def list_letters(
     with _log() as log:
         found = log.open(_wanted(None, stage, error_class, message, key, since))
     if as_json:
-        typer.echo(json.dumps([_as_json(held) for held in found]))
+        typer.echo(json.dumps([_as_json(letter) for letter in found]))
     else:
-        for held in found:
-            typer.echo(_line(held))
+        for letter in found:
+            typer.echo(_line(letter))
     if not found:
         raise typer.Exit(_NONE_FOUND)
 
 
 @app.command("show")
-def show(place: str = typer.Argument(..., help="Partition and offset on the dead-letter topic: 3:17.")) -> None:
+def show(place: str = typer.Argument(..., help="The record, as `list` shows it: profile.changes:3:17.")) -> None:
     """Show one dead letter whole, with its key and value as base64.
 
-    Example: `kith dead-letters show 3:17`
+    Example: `kith dead-letters show profile.changes:3:17`
     """
     with _log() as log:
         typer.echo(json.dumps(_as_json(_one(log, place)), indent=2))
@@ -89,7 +90,7 @@ def replay(
     with _log() as log:
         found = _chosen(log, wanted, everything=everything)
         if not dry_run:
-            log.replay(found, lambda held: typer.echo(f"replayed {_line(held)}"))
+            log.replay(found, lambda letter: typer.echo(f"replayed {_line(letter)}"))
     _count(found, "would be replayed" if dry_run else "replayed")
 
 
@@ -106,13 +107,13 @@ def drop(
 ) -> None:
     """Close dead letters that need nothing done. Their bytes stay on the topic until its retention ends.
 
-    Example: `kith dead-letters drop 3:17`
+    Example: `kith dead-letters drop profile.changes:3:17`
     """
     wanted = _wanted(place, stage, error_class, message, key, since)
     with _log() as log:
         found = _chosen(log, wanted, everything=everything)
         if not dry_run:
-            log.drop(found, lambda held: typer.echo(f"dropped {_line(held)}"))
+            log.drop(found, lambda letter: typer.echo(f"dropped {_line(letter)}"))
     _count(found, "would be dropped" if dry_run else "dropped")
 
 
@@ -140,7 +141,7 @@ def _wanted(
     return Wanted(place, stage, error_class, message, key, since_ms)
 
 
-def _chosen(log: DeadLetterLog, wanted: Wanted, *, everything: bool) -> list[Held]:
+def _chosen(log: DeadLetterLog, wanted: Wanted, *, everything: bool) -> list[DeadLetter]:
     from streams.dead_letter_log import Wanted
 
     if wanted == Wanted() and not everything:
@@ -150,7 +151,7 @@ def _chosen(log: DeadLetterLog, wanted: Wanted, *, everything: bool) -> list[Hel
     return log.open(wanted)
 
 
-def _one(log: DeadLetterLog, place: str) -> Held:
+def _one(log: DeadLetterLog, place: str) -> DeadLetter:
     from streams.dead_letter_log import Wanted
 
     found = log.open(Wanted(place=place))
@@ -159,25 +160,22 @@ def _one(log: DeadLetterLog, place: str) -> Held:
     return found[0]
 
 
-def _count(found: Sequence[Held], done: str) -> None:
+def _count(found: Sequence[DeadLetter], done: str) -> None:
     typer.echo(f"{len(found)} {done}")
     if not found:
         raise typer.Exit(_NONE_FOUND)
 
 
-def _line(held: Held) -> str:
-    letter = held.letter
+def _line(letter: DeadLetter) -> str:
     when = datetime.fromtimestamp(letter.last_at / 1000, UTC).isoformat(timespec="seconds")
     key = "no key" if letter.key is None else letter.key.decode(errors="replace")
     said = letter.message if len(letter.message) <= _SHOWN_CHARS else f"{letter.message[:_SHOWN_CHARS]}…"
-    source = f"{letter.topic}:{letter.partition}:{letter.offset}"
-    return f"{held.place}  {when}  {letter.stage}  {letter.error_class}  {key}  {source}  {said}"
+    return f"{_place(letter)}  {when}  {letter.stage}  {letter.error_class}  {key}  {said}"
 
 
-def _as_json(held: Held) -> dict[str, object]:
-    letter = held.letter
+def _as_json(letter: DeadLetter) -> dict[str, object]:
     return {
-        "place": held.place,
+        "place": _place(letter),
         "topic": letter.topic,
         "partition": letter.partition,
         "offset": letter.offset,
@@ -190,6 +188,12 @@ def _as_json(held: Held) -> dict[str, object]:
         "key": _base64(letter.key),
         "value": _base64(letter.value),
     }
+
+
+def _place(letter: DeadLetter) -> str:
+    from streams.dead_letter_log import place
+
+    return place(letter)
 
 
 def _base64(data: bytes | None) -> str | None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import typer
 
+from kith.errors import SettingsError
 from kith.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    import faust
+    from pathlib import Path
 
     from kith.health import HealthServer
-    from streams.app import Pipeline
-    from streams.back_pressure import BackPressure
+    from kith.wiring_indexer import IndexerParts
 
 # A batch that takes longer than this has stopped moving: liveness fails, and the supervisor restarts the process.
 _STUCK_FACTOR = 2.0
@@ -48,41 +48,72 @@ def run_indexer(settings: Settings) -> None:
     from kith import wiring
     from kith.errors import InputError
     from kith.logs import configure_logs
+    from kith.wiring_indexer import indexer
 
     configure_logs(settings.log_format, settings.log_level, "indexer")
     declared = wiring.topics(settings).all()
     held = wiring.topic_admin(settings).partitions_held()
     if missing := [topic.name for topic in declared if topic.name not in held]:
         raise InputError(f"Topics are missing on the cluster: {', '.join(missing)}.", "Run `kith topics apply`.")
-    app, pipeline, back_pressure = wiring.indexer_app(settings)
-    health = _health(settings, app, pipeline, back_pressure)
+    data_dir, _held = _own_folder(settings)
+    parts = indexer(settings, data_dir)
+    app = parts.app
+    health = _health(settings, parts)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     log = structlog.get_logger(__name__)
     log.info("indexer starts", group=app.conf.id, kafka=settings.kafka_bootstrap, health_port=health.port)
-    with health:
+    with parts.lag, health:
         faust.Worker(
             app, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True
         ).execute_from_commandline()
 
 
-def _health(settings: Settings, app: faust.App, pipeline: Pipeline, back_pressure: BackPressure) -> HealthServer:
+def _own_folder(settings: Settings) -> tuple[Path, IO[str]]:
+    """A folder for the table that no other indexer of this machine uses; and the lock on it."""
+    from kith.services.state_files import first_free
+
+    folder = settings.state_dir / "streams"
+    try:
+        return first_free(folder)
+    except OSError as error:
+        raise SettingsError(f"KITH_STATE_DIR: {folder} cannot be made: {error.strerror}.", "Choose another.") from error
+
+
+def _health(settings: Settings, parts: IndexerParts) -> HealthServer:
     from kith.health import HealthServer
 
-    joined = False
+    assigned: set[tuple[str, int]] | None = None
+    restored = False
 
-    async def on_assigned(*_: Any, **__: Any) -> None:
-        nonlocal joined
-        joined = True
+    async def on_revoked(*_: Any, **__: Any) -> None:
+        nonlocal restored
+        restored = False
 
-    app.on_partitions_assigned.connect(on_assigned)
+    async def on_restored(*_: Any, **__: Any) -> None:
+        nonlocal assigned, restored
+        assigned = {(place.topic, place.partition) for place in parts.app.consumer.assignment()}
+        restored = True
+
+    def group() -> str | None:
+        if assigned is None:
+            return "not yet a member of the consumer group"
+        return None if restored else "the table is being restored"
+
+    def lag() -> str | None:
+        behind = parts.lag.behind(assigned or ())
+        if behind is None:
+            return "not known yet"
+        return (
+            None if behind <= settings.ready_max_lag else f"{behind:,} records wait, and {settings.ready_max_lag:,} may"
+        )
+
+    parts.app.on_partitions_revoked.connect(on_revoked)
+    parts.app.on_rebalance_complete.connect(on_restored)
     limit = settings.apply_timeout_s + settings.retry_give_up_s * _STUCK_FACTOR
     return HealthServer(
         settings.health_host,
         settings.health_port,
-        {
-            "group": lambda: None if joined else "not yet a member of the consumer group",
-            "parts": lambda: back_pressure.reason,
-        },
-        alive=lambda: pipeline.busy_s < limit,
+        {"group": group, "lag": lag, "parts": lambda: parts.back_pressure.reason},
+        alive=lambda: parts.pipeline.busy_s < limit,
     )

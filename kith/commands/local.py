@@ -115,7 +115,7 @@ def print_status(settings: Settings) -> None:
 
 def _start_workers(stack: LocalStack, settings: Settings, say: Say) -> dict[str, int]:
     from kith.services.ports import free_port
-    from kith.services.ready import answers_ready
+    from kith.services.ready import has_started
 
     say("starting the indexer and the query consumer")
     # The workers read their settings themselves; the state folder tells them where the parts are.
@@ -125,7 +125,7 @@ def _start_workers(stack: LocalStack, settings: Settings, say: Say) -> dict[str,
         child = stack.ensure_started(name, [*program, verb, "--health-port", str(free_port())])
         ports[name] = int(child.argv[-1])
     for name, port in ports.items():
-        stack.wait(name, partial(answers_ready, port))
+        stack.wait(name, partial(has_started, port))
     return ports
 
 

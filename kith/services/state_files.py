@@ -5,7 +5,9 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
+from typing import IO
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -14,6 +16,26 @@ def write_whole(path: Path, text: str) -> None:
     partial = path.with_name(f"{path.name}.partial")
     partial.write_text(text)
     partial.replace(path)
+
+
+def first_free(parent: Path) -> tuple[Path, IO[str]]:
+    """The first numbered folder below `parent` that no other process holds, made if needed.
+
+    Returns:
+        The folder, and the lock on it: held until it is closed or the process dies.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    for number in count():
+        lock = (parent / f"{number}.lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            continue
+        folder = parent / str(number)
+        folder.mkdir(exist_ok=True)
+        return folder, lock
+    raise AssertionError("Numbers never end.")
 
 
 @contextmanager

@@ -1,0 +1,80 @@
+"""How many records wait for the consumer group, looked at every few seconds beside the stream."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import structlog
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+
+from kith import metrics
+
+_EVERY_S = 2.0
+_TIMEOUT_S = 5.0
+
+Place = tuple[str, int]
+
+log = structlog.get_logger(__name__)
+
+
+class LagWatch:
+    """Knows the lag of each partition, while it is entered; a thread of its own asks.
+
+    Args:
+        config: librdkafka configuration to reach the cluster.
+        places: topics and partitions that the group consumes.
+    """
+
+    def __init__(self, config: dict[str, Any], group: str, places: Sequence[Place]) -> None:
+        self._admin = AdminClient(config | {"log_level": 0})
+        self._group = group
+        self._places = tuple(places)
+        self._lags: Mapping[Place, int] | None = None
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="lag", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join(2 * _TIMEOUT_S)
+
+    def behind(self, assigned: Collection[Place]) -> int | None:
+        """Records that wait in these partitions; None while that is not known."""
+        lags = self._lags
+        return None if lags is None else sum(lags.get(place, 0) for place in assigned)
+
+    def _watch(self) -> None:
+        while True:
+            try:
+                self._lags = self._look()
+                for (topic, partition), lag in self._lags.items():
+                    metrics.LAG_RECORDS.labels(topic=topic, partition=str(partition)).set(lag)
+            except (KafkaException, TimeoutError) as error:
+                self._lags = None
+                log.warning("lag is not known", reason=str(error))
+            if self._ended.wait(_EVERY_S):
+                return
+
+    def _look(self) -> dict[Place, int]:
+        wanted = [TopicPartition(topic, partition) for topic, partition in self._places]
+        first, last = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        ends = self._admin.list_offsets(dict.fromkeys(wanted, last), request_timeout=_TIMEOUT_S)
+        starts = self._admin.list_offsets(dict.fromkeys(wanted, first), request_timeout=_TIMEOUT_S)
+        (group,) = self._admin.list_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(self._group, wanted)], request_timeout=_TIMEOUT_S
+        ).values()
+        committed = {(p.topic, p.partition): p.offset for p in group.result(_TIMEOUT_S).topic_partitions}
+        lags = {}
+        for place, end in ends.items():
+            reached = max(committed.get((place.topic, place.partition), -1), starts[place].result(_TIMEOUT_S).offset)
+            lags[place.topic, place.partition] = max(0, end.result(_TIMEOUT_S).offset - reached)
+        return lags

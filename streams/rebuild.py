@@ -1,0 +1,115 @@
+"""An index from the log of embeddings and the table's changelog, without embedding anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from schemas.codec import Codec
+from schemas.records import KnownProfile, ProfileEmbedding, ProfileState
+from schemas.topics import Topics
+from streams.fields import profile_fields
+from streams.scratch import Scratch
+from streams.topic_reader import read_topic
+from workers.contract import Refresh, Row
+from workers.indexing import row_of
+from workers.render import render
+
+_ROWS = 1000
+
+
+@dataclass(slots=True)
+class Rebuilt:
+    """How far a rebuild is.
+
+    Attributes:
+        profiles: that the table holds, deleted ones left out.
+        written: rows that the index acknowledged.
+        without_vector: profiles for which the log of embeddings has no vector of their present text.
+    """
+
+    profiles: int
+    written: int
+    without_vector: list[str]
+
+
+class Rebuild:
+    """Fills a collection with what the table knows, and the vectors that the log holds of it.
+
+    Args:
+        config: librdkafka configuration to reach the cluster.
+        model: release whose vectors are taken.
+        write: puts rows with unique profile ids into the index; returns once they are acknowledged.
+    """
+
+    def __init__(
+        self, config: dict[str, Any], codec: Codec, topics: Topics, model: str, write: Callable[[Sequence[Row]], None]
+    ) -> None:
+        self._config = config
+        self._codec = codec
+        self._topics = topics
+        self._model = model
+        self._write = write
+
+    def run(self, said: Callable[[Rebuilt], None]) -> Rebuilt:
+        """Write every profile whose vector is there. Repeating it is harmless.
+
+        A live indexer may write meanwhile: what it changed has to be held against the table afterwards, and repaired.
+
+        Raises:
+            kith.errors.Unavailable: Kafka, the registry or Milvus does not answer.
+        """
+        with Scratch() as states:
+            done = Rebuilt(self._read_states(states), 0, [])
+            said(done)
+            rows: list[Row] = []
+            for row in self._rows(states):
+                rows.append(row)
+                if len(rows) == _ROWS:
+                    self._flush(rows, done, said)
+            self._flush(rows, done, said)
+            done.without_vector = [profile_id for profile_id, _state in states.items()]
+        return done
+
+    def _flush(self, rows: list[Row], done: Rebuilt, said: Callable[[Rebuilt], None]) -> None:
+        if rows:
+            self._write(rows)
+            done.written += len(rows)
+            rows.clear()
+            said(done)
+
+    def _read_states(self, states: Scratch) -> int:
+        """Keep the newest state of each profile that is not deleted; returns how many there are."""
+        held = 0
+        for message in read_topic(self._config, self._topics.state.name):
+            known = None if message.value is None else self._codec.decode(message.value, ProfileState).known
+            if known is None:
+                continue
+            profile_id = message.key.decode()
+            before = states.get(profile_id) is not None
+            states.put(profile_id, None if known.profile is None else message.value)
+            held += (known.profile is not None) - before
+        return held
+
+    def _rows(self, states: Scratch) -> Iterator[Row]:
+        model = f"@{self._model}".encode()
+        for message in read_topic(self._config, self._topics.embeddings.name):
+            if message.value is None or not message.key.endswith(model):
+                continue
+            held = self._codec.decode(message.value, ProfileEmbedding)
+            value = states.get(held.profile_id)
+            known = None if value is None else self._codec.decode(value, ProfileState).known
+            if known is not None and known.text_sha256 == held.text_sha256:
+                states.put(held.profile_id, None)
+                yield _row(held, known)
+
+
+def _row(held: ProfileEmbedding, known: KnownProfile) -> Row:
+    if known.profile is None:
+        raise AssertionError("A deleted profile has no row. This is a bug.")
+    fields = profile_fields(known.profile, known.occurred_at)
+    vector = np.frombuffer(held.vector, dtype="<f4").astype(np.float32)
+    return row_of(Refresh(held.profile_id, known.version, fields, render(known.profile)), vector)
