@@ -55,12 +55,13 @@ def run_indexer(settings: Settings) -> None:
     held = wiring.topic_admin(settings).partitions_held()
     if missing := [topic.name for topic in declared if topic.name not in held]:
         raise InputError(f"Topics are missing on the cluster: {', '.join(missing)}.", "Run `kith topics apply`.")
+    # Faust's tables keep the loop that is set when they are made.
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
     data_dir, _held = _own_folder(settings)
     parts = indexer(settings, data_dir)
     app = parts.app
     health = _health(settings, parts)
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
     log = structlog.get_logger(__name__)
     log.info("indexer starts", group=app.conf.id, kafka=settings.kafka_bootstrap, health_port=health.port)
     with parts.lag, health:
