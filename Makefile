@@ -13,7 +13,7 @@ KEEP ?=
 RELEASE ?= student-v1
 LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
 
-.PHONY: help demo test setup lint format unit integration bench lock student student-v0 clean
+.PHONY: help demo test setup lint format unit integration test-faults bench lock student student-v0 clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ unit: $(TEST) ## Only the tests that need no part
 
 integration: $(TEST) ## Only the tests on real parts
 	@$(BIN)/pytest tests/contract tests/integration tests/e2e
+
+test-faults: $(TEST) ## Kill, stop, fill and poison the real parts under load, and audit; about 15 minutes
+	@$(BIN)/pytest tests/faults
 
 bench: $(TEST) ## Measure the embedder on this machine
 	@$(BIN)/python -m benchmarks.embedding

@@ -11,7 +11,6 @@ from kith.settings import Settings, require
 from schemas.topics import Topics
 
 if TYPE_CHECKING:
-
     from schemas.codec import Codec
     from schemas.registry import Registry
     from streams.audit import Audit

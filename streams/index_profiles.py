@@ -73,7 +73,7 @@ class ProfileIndexing:
                 acknowledged comes again after a restart.
         """
         metrics.BATCH_RECORDS.observe(len(records))
-        fresh = await self._patiently("kafka", lambda: self._known.unsettled(records))
+        fresh = await self._patiently("table", lambda: self._known.unsettled(records))
         if again := _without(records, fresh):
             await acknowledge(again)
         if not fresh:
@@ -81,7 +81,7 @@ class ProfileIndexing:
         await self._patiently("registry", lambda: self._decoder.learn_schemas(fresh))
         read = [self._decoder.decode(record) for record in fresh]
         changes = [item for item in read if isinstance(item, Change)]
-        decided = plan(changes, await self._patiently("registry", lambda: self._known.read(changes)))
+        decided = plan(changes, await self._patiently("table", lambda: self._known.read(changes)))
         for piece in bounded(decided.work, _tokens, self._bounds.max_records, self._bounds.max_tokens):
             await self._apply(piece, acknowledge)
         # What needs no work comes last: its receipts say that something newer is in the index, and by now it is.
@@ -89,7 +89,7 @@ class ProfileIndexing:
         aside += [_refused(change, error) for change, error in decided.refused]
         aside += [_ended(change, outcome) for change, outcome in decided.aside]
         await self._finish(aside, {}, {}, acknowledge)
-        await self._patiently("kafka", lambda: self._known.settled_through(fresh))
+        await self._patiently("table", lambda: self._known.settled_through(fresh))
 
     async def _apply(self, piece: Sequence[Work], acknowledge: Acknowledge) -> None:
         operations = [_operation(work) for work in piece]
@@ -123,7 +123,7 @@ class ProfileIndexing:
             return
         await self._patiently("kafka", lambda: self._effects.publish(settled))
         if known:
-            await self._patiently("kafka", lambda: self._known.write(known, partitions))
+            await self._patiently("table", lambda: self._known.write(known, partitions))
         await acknowledge([item.incoming for item in settled])
         for item in settled:
             _count(item)

@@ -7,7 +7,8 @@ and put the same bytes here once they are acknowledged, so that no commit can be
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import rocksdict
 from faust.stores import STORES
 from faust.stores.base import Store
 from faust.types import TP
+
+from kith.errors import Unavailable
 
 SCHEME = "profile-state"
 # Not a profile id, which has no such letter.
@@ -41,8 +44,18 @@ class StateStore(Store[bytes, bytes]):
         return {key: value for key in keys if (value := held.get(key)) is not None}
 
     def put(self, partition: int, entries: Bytes, offset: int) -> None:
-        """Write entries (None removes one) that the changelog acknowledged; `offset`: of the last of them."""
-        self._partition(partition).write({**entries, _LEVEL: b"%d" % offset})
+        """Write entries (None removes one) that the changelog acknowledged; `offset`: of the last of them.
+
+        Raises:
+            kith.errors.Unavailable: the disk is full or broken; a later call opens the files again.
+        """
+        try:
+            self._partition(partition).write({**entries, _LEVEL: b"%d" % offset})
+        except Unavailable:
+            # RocksDB takes nothing any more after a failed write.
+            if partition in self._open:
+                self._open.pop(partition).close()
+            raise
 
     def persisted_offset(self, tp: TP) -> int | None:
         """See Faust's Store: the changelog offset that this machine is level with."""
@@ -137,7 +150,7 @@ class _InMemory(_Partition):
 
 class _OnDisk(_Partition):
     def __init__(self, folder: Path, cache: rocksdict.Cache) -> None:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
         options = rocksdict.Options(raw_mode=True)
         options.create_if_missing(True)
         options.set_write_buffer_size(_WRITE_BUFFER_BYTES)
@@ -145,10 +158,13 @@ class _OnDisk(_Partition):
         blocks.set_block_cache(cache)
         blocks.set_bloom_filter(10, False)
         options.set_block_based_table_factory(blocks)
-        self._db = rocksdict.Rdict(str(folder), options)
+        with self._naming("opened"):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            self._db = rocksdict.Rdict(str(folder), options)
 
     def get(self, key: bytes) -> bytes | None:
-        value: bytes | None = self._db.get(key)
+        with self._naming("read"):
+            value: bytes | None = self._db.get(key)
         return value
 
     def write(self, entries: Bytes) -> None:
@@ -158,10 +174,21 @@ class _OnDisk(_Partition):
                 batch.delete(key)
             else:
                 batch.put(key, value)
-        self._db.write(batch)
+        with self._naming("written"):
+            self._db.write(batch)
 
     def close(self) -> None:
-        self._db.close()
+        with suppress(Exception):  # a full disk has been said already; the changelog holds what is lost here
+            self._db.close()
+
+    @contextmanager
+    def _naming(self, done: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # rocksdict has no class of its own for them
+            raise Unavailable(
+                f"The table in {self._folder} cannot be {done}: {error}.", "Make room in the state folder."
+            ) from error
 
 
 STORES.aliases[SCHEME] = "streams.state_store:StateStore"
