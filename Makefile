@@ -9,11 +9,13 @@ BIN := $(VENV)/bin
 # A lock that is newer than its stamp is installed again; the test lock holds the local one whole.
 LOCAL := $(VENV)/.local.stamp
 TEST := $(VENV)/.test.stamp
+# A Milvus server for the tests; its package and ours need other versions of the same libraries.
+MILVUS := .milvus-server
 KEEP ?=
 RELEASE ?= student-v1
 LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
 
-.PHONY: help demo test setup lint format unit integration test-faults bench lock student student-v0 clean
+.PHONY: help demo test setup lint format unit integration test-faults test-milvus bench lock student student-v0 clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -45,6 +47,9 @@ integration: $(TEST) ## Only the tests on real parts
 test-faults: $(TEST) ## Kill, stop, fill and poison the real parts under load, and audit; about 15 minutes
 	@$(BIN)/pytest tests/faults
 
+test-milvus: $(TEST) $(MILVUS)/.stamp ## The contract of the index on a Milvus server without Docker; about 6 minutes
+	@$(BIN)/pytest tests/contract --milvus-server $(MILVUS)/bin/milvus-server
+
 bench: $(TEST) ## Measure the embedder on this machine
 	@$(BIN)/python -m benchmarks.embedding
 
@@ -62,7 +67,7 @@ lock: $(TEST) ## Resolve every dependency again and write requirements/
 	@$(LOCK) --extra cpu --group build -c requirements/test.txt -o requirements/serve.txt
 
 clean: ## Remove the environment and the state of local parts
-	@rm -rf $(VENV) .kith
+	@rm -rf $(VENV) $(MILVUS) .kith
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed: install Python 3.11 with venv (Debian: python3.11 python3.11-venv), or set PYTHON=..."; exit 2; }
@@ -79,3 +84,9 @@ $(TEST): requirements/test.txt pyproject.toml | $(BIN)/python
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@ $(LOCAL)
+
+$(MILVUS)/.stamp: requirements/milvus-server.txt | $(BIN)/python
+	@echo "installing a Milvus server (requirements/milvus-server.txt)"
+	@$(PYTHON) -m venv $(MILVUS)
+	@$(MILVUS)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/milvus-server.txt
+	@touch $@

@@ -44,11 +44,12 @@ class Settled:
 class Effects:
     """Tells the bus what became of records.
 
-    The whole order, for one piece of a micro-batch (the caller does 1 and 3):
+    The whole order, for one piece of a micro-batch (the caller does 1, 3 and 4):
 
     1. the index acknowledged the write;
     2. dead letters, embeddings and receipts are published and acknowledged, here;
-    3. the records are acknowledged to the stream, so that their offsets are committed.
+    3. the table takes what is known now: changelog first, then the disk;
+    4. the records are acknowledged to the stream, so that their offsets are committed.
 
     A crash between any two repeats work and loses none: whatever was not committed comes again.
 

@@ -107,6 +107,8 @@ class _Fold:
             return
         outcome = _outcome(self._now, verdict)
         self._now = verdict
+        # The log of embeddings forgets a deleted vector: whoever comes back in the same batch needs a new one.
+        self._anew = self._anew or outcome is Outcome.DELETED
         self._counted.append((change, outcome))
         self._end(change, outcome)
 

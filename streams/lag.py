@@ -8,15 +8,14 @@ from types import TracebackType
 from typing import Any, Self
 
 import structlog
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from kith import metrics
+from streams.groups import GroupOffsets, Place
 
 _EVERY_S = 2.0
 _TIMEOUT_S = 5.0
-
-Place = tuple[str, int]
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +30,7 @@ class LagWatch:
 
     def __init__(self, config: dict[str, Any], group: str, places: Sequence[Place]) -> None:
         self._admin = AdminClient(config | {"log_level": 0})
-        self._group = group
+        self._offsets = GroupOffsets(config, group)
         self._places = tuple(places)
         self._lags: Mapping[Place, int] | None = None
         self._ended = threading.Event()
@@ -46,6 +45,8 @@ class LagWatch:
     ) -> None:
         self._ended.set()
         self._thread.join(2 * _TIMEOUT_S)
+        if not self._thread.is_alive():
+            self._offsets.close()
 
     def behind(self, assigned: Collection[Place]) -> int | None:
         """Records that wait in these partitions; None while that is not known."""
@@ -69,10 +70,7 @@ class LagWatch:
         first, last = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
         ends = self._admin.list_offsets(dict.fromkeys(wanted, last), request_timeout=_TIMEOUT_S)
         starts = self._admin.list_offsets(dict.fromkeys(wanted, first), request_timeout=_TIMEOUT_S)
-        (group,) = self._admin.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(self._group, wanted)], request_timeout=_TIMEOUT_S
-        ).values()
-        committed = {(p.topic, p.partition): p.offset for p in group.result(_TIMEOUT_S).topic_partitions}
+        committed = self._offsets.committed(self._places, _TIMEOUT_S)
         lags = {}
         for place, end in ends.items():
             reached = max(committed.get((place.topic, place.partition), -1), starts[place].result(_TIMEOUT_S).offset)

@@ -12,6 +12,7 @@ from kith import settings as kith_settings
 from kith import wiring
 from kith.services.local_stack import PARTS, Endpoints, LocalStack
 from kith.settings import Settings
+from tests.milvus_servers import Standalone
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -36,8 +37,32 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
     assert left == [], f"processes left behind: {left}"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--milvus-server", type=Path, help="run the index's contract on this milvus-server")
+
+
 @pytest.fixture(scope="session")
-def milvus_uri(stack: Endpoints) -> str:
+def milvus_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Standalone | None]:
+    """The server that was asked for on the command line."""
+    program = request.config.getoption("--milvus-server")
+    if program is None:
+        yield None
+        return
+    server = Standalone(program.absolute(), tmp_path_factory.mktemp("standalone") / "data")
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def milvus_uri(request: pytest.FixtureRequest, milvus_server: Standalone | None) -> str:
+    if milvus_server is not None:
+        return milvus_server.uri
+    stack: Endpoints = request.getfixturevalue("stack")
     return stack.milvus_uri
 
 
