@@ -61,9 +61,18 @@ def incompatibilities(reader: str, writer: str) -> list[str]:
     )
     if result.compatibility is avro.compatibility.SchemaCompatibilityType.compatible:
         return []
-    return [
-        f"{where}: {message}" for where, message in zip(sorted(result.locations), sorted(result.messages), strict=False)
-    ]
+    fields = sorted({_field_at(json.loads(reader), where) for where in result.locations} - {""})
+    return [f"{', '.join(fields) or 'the record'}: {'; '.join(sorted(result.messages))}"]
+
+
+def _field_at(schema: Any, location: str) -> str:
+    """The name of the field that a path into a schema leads to, as in `profile.skills`; empty at the top."""
+    names = []
+    for step in location.strip("/").split("/"):
+        schema = schema[int(step)] if step.isdigit() else schema.get(step, schema) if step else schema
+        if isinstance(schema, dict) and "name" in schema and "type" in schema and step.isdigit():
+            names.append(schema["name"])
+    return ".".join(names)
 
 
 @cache

@@ -7,7 +7,7 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from kith.errors import InputError, KithError, Unavailable
-from schemas.contracts import schema_text
+from schemas.contracts import incompatibilities, schema_text
 
 COMPATIBILITY = "BACKWARD_TRANSITIVE"
 
@@ -73,15 +73,26 @@ class Registry:
             self._texts[schema_id] = text
         return self._ids[subject, text]
 
-    def require_compatibility(self, subject: str) -> None:
-        """Set the rule that later versions of a subject must keep.
+    def declare(self, subject: str, kind: type) -> int:
+        """Register as `register` does, under the rule that every version of the subject must keep.
 
         Raises:
+            InputError: the registry refuses it as incompatible with an earlier version.
             Unavailable: the registry does not answer.
         """
+        self._require_compatibility(subject)
+        schema_id = self.register(subject, kind)
+        self._require_compatibility(subject)
+        return schema_id
+
+    def _require_compatibility(self, subject: str) -> None:
         try:
             self._client.set_compatibility(subject, COMPATIBILITY)
-        except (SchemaRegistryError, *_TRANSPORT_ERRORS) as error:
+        except SchemaRegistryError as error:
+            # Some registries keep no rule for a subject that has no version yet.
+            if error.http_status_code != _NOT_FOUND:
+                raise self._unavailable(error) from error
+        except _TRANSPORT_ERRORS as error:
             raise self._unavailable(error) from error
 
     def _register(self, subject: str, text: str) -> int:
@@ -89,13 +100,28 @@ class Registry:
             return self._client.register_schema(subject, Schema(text, "AVRO"))
         except SchemaRegistryError as error:
             if error.http_status_code in (_INCOMPATIBLE, _INVALID):
+                why = self._incompatible_fields(subject, text) or error.error_message
                 raise InputError(
-                    f"The registry refuses the schema of {subject}: {error.error_message}",
+                    f"The registry refuses the schema of {subject}: {why}.",
                     f"Keep it {COMPATIBILITY} with every earlier version: add fields with defaults only.",
                 ) from error
             raise self._unavailable(error) from error
         except _TRANSPORT_ERRORS as error:
             raise self._unavailable(error) from error
+
+    def _incompatible_fields(self, subject: str, text: str) -> str:
+        """What of a contract an earlier version of the subject is incompatible with; empty when that cannot be told."""
+        try:
+            earlier = [self._client.get_version(subject, number) for number in self._client.get_versions(subject)]
+        except (SchemaRegistryError, *_TRANSPORT_ERRORS):
+            return ""
+        found = {
+            f"version {one.version} has another {reason}"
+            for one in earlier
+            if one.schema.schema_type in (None, "AVRO")
+            for reason in incompatibilities(reader=text, writer=str(one.schema.schema_str))
+        }
+        return "; ".join(sorted(found))
 
     def _unavailable(self, error: Exception) -> Unavailable:
         return Unavailable(

@@ -88,8 +88,7 @@ def start_all(told: Settings, say: Say) -> Running:
     wiring.topic_admin(settings).apply(wiring.topics(settings).all())
     registry = wiring.registry(settings)
     for topic in wiring.topics(settings).all():
-        registry.register(topic.subject, topic.kind)
-        registry.require_compatibility(topic.subject)
+        registry.declare(topic.subject, topic.kind)
     index = wiring.index(settings)
     wiring.live_collection(settings, index)
     index.close()

@@ -24,8 +24,7 @@ def register(as_json: bool = typer.Option(False, "--json", help="Print subject a
     registry = wiring.registry(settings)
     ids = {}
     for topic in wiring.topics(settings).all():
-        ids[topic.subject] = registry.register(topic.subject, topic.kind)
-        registry.require_compatibility(topic.subject)
+        ids[topic.subject] = registry.declare(topic.subject, topic.kind)
     if as_json:
         typer.echo(json.dumps(ids))
         return
