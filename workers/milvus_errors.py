@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import grpc  # it ships no types
 from pymilvus.exceptions import MilvusException
 from pymilvus.grpc_gen import common_pb2
@@ -35,6 +37,8 @@ _NOT_ALLOWED = frozenset({1400, 1401, 1800})
 _REFUSED = frozenset({105, 700, 701, 1100, 1101, 1102, 1700, 1701, 1804})
 _LITE_ILLEGAL_ARGUMENT = 6
 _UNEXPECTED = 1
+# What the server's own system refused it (a full disk, no more files): no record is to blame.
+_OF_THE_SYSTEM = re.compile(r"\[errno \d+\]", re.IGNORECASE)
 
 _GRPC_NOT_NOW = frozenset(
     {
@@ -101,7 +105,8 @@ def _of_milvus(error: MilvusException, uri: str, doing: str) -> KithError | None
         return InputError(f"Milvus refused to {doing}: {_line(message)}.")
     # pymilvus gives up on waiting for a load with its unspecific code.
     load_timeout = code == _UNEXPECTED and "loading collection timeout" in message
-    if error.retriable or older in _NOT_NOW_OLDER or code in _NOT_NOW or load_timeout:
+    disk_fault = code == _UNEXPECTED and _OF_THE_SYSTEM.search(message) is not None
+    if error.retriable or older in _NOT_NOW_OLDER or code in _NOT_NOW or load_timeout or disk_fault:
         return _not_now(uri, doing, message)
     return None
 
