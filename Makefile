@@ -15,7 +15,7 @@ KEEP ?=
 RELEASE ?= student-v1
 LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
 
-.PHONY: help demo test setup lint format unit integration test-faults test-milvus bench lock student student-v0 clean
+.PHONY: help demo test setup lint format unit integration test-faults test-milvus test-scale bench lock student student-v0 clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ test-faults: $(TEST) ## Kill, stop, fill and poison the real parts under load, a
 
 test-milvus: $(TEST) $(MILVUS)/.stamp ## The contract of the index on a Milvus server without Docker; about 6 minutes
 	@$(BIN)/pytest tests/contract --milvus-server $(MILVUS)/bin/milvus-server
+
+test-scale: $(TEST) ## 100,000 records, 30 % with a known text: embedded is each text of a profile once; about 10 minutes
+	@$(BIN)/pytest tests/scale -s
 
 bench: $(TEST) ## Measure the embedder on this machine
 	@$(BIN)/python -m benchmarks.embedding

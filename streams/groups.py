@@ -17,7 +17,7 @@ Place = tuple[str, int]
 class GroupOffsets:
     """Reads a group's committed offsets without joining it.
 
-    A consumer and not the admin client, which ends the process when a coordinator has just moved (librdkafka issue 5040).
+    A consumer, not the admin client, which ends the process when a coordinator has just moved (librdkafka issue 5040).
 
     Args:
         config: librdkafka configuration to reach the cluster.

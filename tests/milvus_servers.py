@@ -1,4 +1,4 @@
-"""Milvus servers of the tests' own, which may be killed, stopped, continued and started again on the same data and port."""
+"""Milvus servers of the tests' own: killed, stopped, continued and started again on the same data and port."""
 
 from __future__ import annotations
 
@@ -91,8 +91,8 @@ class Lite(MilvusServer):
 class Standalone(MilvusServer):
     """A Milvus server with its etcd and its log inside, as the `milvus` package carries one.
 
-    Its wrapper unpacks it, writes its configuration and starts it. Later lives go without the wrapper, which takes another
-    port when connections of the life before are still remembered on the old one.
+    Its wrapper unpacks it, writes its configuration and starts it. Later lives go without the wrapper, which takes
+    another port when connections of the life before are still remembered on the old one.
 
     Args:
         program: the wrapper, `milvus-server`.
