@@ -14,7 +14,8 @@ from streams.incoming import Change, Incoming
 from streams.publisher import Outgoing, Publisher
 
 # No profile id has this letter.
-_APPLIED = "@applied:"
+_MARK = "@"
+_APPLIED = f"{_MARK}applied:"
 
 
 class Table(Protocol):
@@ -27,6 +28,11 @@ class Table(Protocol):
     def put(self, partition: int, entries: Mapping[bytes, bytes | None], offset: int) -> None:
         """Write entries that the changelog acknowledged up to `offset`."""
         ...
+
+
+def is_profile(key: bytes) -> bool:
+    """Whether an entry of the table is a profile's, and not one of how far an input is settled."""
+    return not key.startswith(_MARK.encode())
 
 
 class KnownProfiles:

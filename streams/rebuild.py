@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +13,14 @@ from schemas.codec import Codec
 from schemas.records import KnownProfile, ProfileEmbedding, ProfileState
 from schemas.topics import Topics
 from streams.fields import profile_fields
+from streams.known_profiles import is_profile
 from streams.scratch import Scratch
 from streams.topic_reader import read_topic
 from workers.contract import Refresh, Row
 from workers.indexing import row_of
 from workers.render import render
 
-_ROWS = 1000
+_ROWS = 500
 
 
 @dataclass(slots=True)
@@ -26,7 +28,7 @@ class Rebuilt:
     """How far a rebuild is.
 
     Attributes:
-        profiles: that the table holds, deleted ones left out.
+        profiles: that the table holds; the deleted ones are left out at the end.
         written: rows that the index acknowledged.
         without_vector: profiles for which the log of embeddings has no vector of their present text.
     """
@@ -62,37 +64,34 @@ class Rebuild:
         Raises:
             kith.errors.Unavailable: Kafka, the registry or Milvus does not answer.
         """
-        with Scratch() as states:
+        with Scratch() as states, ThreadPoolExecutor(1) as writer:
             done = Rebuilt(self._read_states(states), 0, [])
             said(done)
-            rows: list[Row] = []
+            written = _Written(writer, self._write, done, said)
             for row in self._rows(states):
-                rows.append(row)
-                if len(rows) == _ROWS:
-                    self._flush(rows, done, said)
-            self._flush(rows, done, said)
-            done.without_vector = [profile_id for profile_id, _state in states.items()]
+                written.put(row)
+            written.finish()
+            self._note_the_rest(states, done)
+        said(done)
         return done
 
-    def _flush(self, rows: list[Row], done: Rebuilt, said: Callable[[Rebuilt], None]) -> None:
-        if rows:
-            self._write(rows)
-            done.written += len(rows)
-            rows.clear()
-            said(done)
-
     def _read_states(self, states: Scratch) -> int:
-        """Keep the newest state of each profile that is not deleted; returns how many there are."""
+        """Keep the newest state of each profile; returns how many there are, deleted ones included."""
         held = 0
         for message in read_topic(self._config, self._topics.state.name):
-            known = None if message.value is None else self._codec.decode(message.value, ProfileState).known
-            if known is None:
-                continue
-            profile_id = message.key.decode()
-            before = states.get(profile_id) is not None
-            states.put(profile_id, None if known.profile is None else message.value)
-            held += (known.profile is not None) - before
+            if is_profile(message.key):
+                profile_id = message.key.decode()
+                held += (message.value is not None) - (states.get(profile_id) is not None)
+                states.put(profile_id, message.value)
         return held
+
+    def _note_the_rest(self, states: Scratch, done: Rebuilt) -> None:
+        for profile_id, value in states.items():
+            known = self._codec.decode(value, ProfileState).known
+            if known is None or known.profile is None:
+                done.profiles -= 1
+            else:
+                done.without_vector.append(profile_id)
 
     def _rows(self, states: Scratch) -> Iterator[Row]:
         model = f"@{self._model}".encode()
@@ -113,3 +112,44 @@ def _row(held: ProfileEmbedding, known: KnownProfile) -> Row:
     fields = profile_fields(known.profile, known.occurred_at)
     vector = np.frombuffer(held.vector, dtype="<f4").astype(np.float32)
     return row_of(Refresh(held.profile_id, known.version, fields, render(known.profile)), vector)
+
+
+class _Written:
+    """Writes rows in batches, one batch on its way while the next one is read."""
+
+    def __init__(
+        self,
+        writer: ThreadPoolExecutor,
+        write: Callable[[Sequence[Row]], None],
+        done: Rebuilt,
+        said: Callable[[Rebuilt], None],
+    ) -> None:
+        self._writer = writer
+        self._write = write
+        self._done = done
+        self._said = said
+        self._rows: list[Row] = []
+        self._on_its_way: tuple[Future[None], int] | None = None
+
+    def put(self, row: Row) -> None:
+        self._rows.append(row)
+        if len(self._rows) == _ROWS:
+            self._send()
+
+    def finish(self) -> None:
+        self._send()
+        self._wait()
+
+    def _send(self) -> None:
+        self._wait()
+        if self._rows:
+            self._on_its_way = self._writer.submit(self._write, self._rows), len(self._rows)
+            self._rows = []
+
+    def _wait(self) -> None:
+        if self._on_its_way is not None:
+            future, rows = self._on_its_way
+            self._on_its_way = None
+            future.result()
+            self._done.written += rows
+            self._said(self._done)
