@@ -98,12 +98,13 @@ def _sums(topic: str, s: PartitionSums) -> dict[str, object]:
 
 
 def _show(records: Mapping[str, Sequence[PartitionSums]], index: IndexFindings) -> None:
-    table = Table("topic", "partition", "records", *(o.value for o in Outcome), "none", "changed", "repeated")
+    outcomes = [outcome.value.replace("_", " ") for outcome in Outcome]
     for topic, sums in records.items():
+        table = Table("partition", "records", *outcomes, "none", "changed", "repeated", title=topic)
         for s in sums:
             counts = (s.consumed.end - s.consumed.first, *s.outcomes.values(), s.without, s.changed, s.repeated)
-            table.add_row(topic, str(s.partition), *(f"{count:,}" for count in counts))
-    Console().print(table)
+            table.add_row(str(s.partition), *(f"{count:,}" for count in counts))
+        Console().print(table)
     wrong = ", ".join(f"{kind} {count:,}" for kind, count in sorted(index.counts.items()))
     typer.echo(f"index: right {index.right:,}{', ' if wrong else '; nothing is wrong'}{wrong}")
     for profile in index.wrong[:_SHOWN]:
