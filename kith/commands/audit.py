@@ -23,6 +23,14 @@ if TYPE_CHECKING:
     from streams.index_check import IndexFindings
 
 _WRONG = 1
+# Short, so that ten columns fit a terminal.
+_HEADINGS = {
+    Outcome.INDEXED: "indexed",
+    Outcome.UNCHANGED: "unch.",
+    Outcome.STALE: "stale",
+    Outcome.DELETED: "deleted",
+    Outcome.DEAD_LETTERED: "dead",
+}
 _SHOWN = 20
 # What is repaired in one run; more is what `kith rebuild` is for.
 _NAMED = 100_000
@@ -35,6 +43,7 @@ def audit(
     """Hold consumed offsets, receipts, the indexer's table and the index against each other, while traffic goes on.
 
     Shows what became of the records of each partition, and every profile that is missing, extra or at another version.
+    Under "none" stand records without a receipt, under "changed" receipts that disagree, under "again" repeated ones.
     Exit code: 0 everything is accounted for, 1 something is not, 3 a part does not answer.
 
     Example: `kith audit --repair`
@@ -98,11 +107,18 @@ def _sums(topic: str, s: PartitionSums) -> dict[str, object]:
 
 
 def _show(records: Mapping[str, Sequence[PartitionSums]], index: IndexFindings) -> None:
-    outcomes = [outcome.value.replace("_", " ") for outcome in Outcome]
     for topic, sums in records.items():
-        table = Table("partition", "records", *outcomes, "none", "changed", "repeated", title=topic)
+        table = Table("partition", box=None, padding=(0, 1, 0, 0), title=topic, title_justify="left")
+        for heading in ("records", *_HEADINGS.values(), "none", "changed", "again"):
+            table.add_column(heading, justify="right", no_wrap=True)
         for s in sums:
-            counts = (s.consumed.end - s.consumed.first, *s.outcomes.values(), s.without, s.changed, s.repeated)
+            counts = (
+                s.consumed.end - s.consumed.first,
+                *(s.outcomes[o] for o in _HEADINGS),
+                s.without,
+                s.changed,
+                s.repeated,
+            )
             table.add_row(str(s.partition), *(f"{count:,}" for count in counts))
         Console().print(table)
     wrong = ", ".join(f"{kind} {count:,}" for kind, count in sorted(index.counts.items()))
