@@ -84,6 +84,7 @@ def _config(settings: Settings, declared: Topics, data_dir: Path, partitions: in
         bootstrap=settings.kafka_bootstrap,
         data_dir=data_dir,
         input_topics=tuple(topic.name for topic in declared.inputs),
+        bulk_topic=declared.backfill.name,
         state_topic=declared.state.name,
         partitions=partitions,
         credentials=wiring.faust_credentials(settings),

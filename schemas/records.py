@@ -141,10 +141,16 @@ class ProfileChange:
 
 @dataclass(frozen=True, slots=True)
 class SettledChange:
-    """An input record of a profile and the outcome that it had."""
+    """An input record and the outcome that it had. `bulk`: it came on the bulk lane."""
 
     offset: int
     outcome: Outcome
+    bulk: bool = False
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> SettledChange:
+        """Build from the mapping of one record."""
+        return cls(data["offset"], Outcome(data["outcome"]), data["bulk"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +163,8 @@ class KnownProfile:
         profile: its fields, patches merged; None once it is deleted. The mark stays, so that a late change cannot
             bring the profile back.
         text_sha256: of the text that the index holds a vector of; None once it is deleted.
-        settled: its changes in the batch that it was last worked on in: brought again by a crash, they end alike.
+        settled: its changes in the batch that it was last worked on in, of each lane: brought again by a crash, they
+            end alike.
     """
 
     version: int
@@ -171,16 +178,25 @@ class KnownProfile:
         """Build from the mapping of one record."""
         known = _known(cls, data)
         known["profile"] = None if data["profile"] is None else Profile.from_avro(data["profile"])
-        known["settled"] = [SettledChange(s["offset"], Outcome(s["outcome"])) for s in data["settled"]]
+        known["settled"] = [SettledChange.from_avro(one) for one in data["settled"]]
         return cls(**known)
 
 
 @dataclass(frozen=True, slots=True)
 class AppliedThrough:
-    """Every record of a partition up to `offset` has its outcome. `topic_id`: Kafka's id of the input topic."""
+    """Every record of a partition up to `offset` has its outcome, and each of `settled`, which are beyond.
+
+    `topic_id`: Kafka's id of the input topic.
+    """
 
     topic_id: str
     offset: int
+    settled: list[SettledChange] = field(default_factory=list)
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> AppliedThrough:
+        """Build from the mapping of one record."""
+        return cls(data["topic_id"], data["offset"], [SettledChange.from_avro(one) for one in data["settled"]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +212,7 @@ class ProfileState:
         known, applied = data["known"], data["applied"]
         return cls(
             None if known is None else KnownProfile.from_avro(known),
-            None if applied is None else _part(AppliedThrough, applied),
+            None if applied is None else AppliedThrough.from_avro(applied),
         )
 
 

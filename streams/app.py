@@ -35,6 +35,7 @@ class StreamConfig:
         bootstrap: host:port[,host:port].
         data_dir: folder for what Faust keeps on disk.
         input_topics: all with as many partitions, and keyed alike.
+        bulk_topic: the one among them that gives way to the others.
         credentials: Faust's credentials object for SASL or SSL; None for plain text.
         partitions: of the input, and so of the table.
         state_topic: changelog of the table.
@@ -46,6 +47,7 @@ class StreamConfig:
     bootstrap: str
     data_dir: Path
     input_topics: tuple[str, ...]
+    bulk_topic: str
     state_topic: str
     partitions: int
     credentials: Any
@@ -83,7 +85,7 @@ def build_app(config: StreamConfig, indexing: Callable[[StateStore], ProfileInde
         autodiscover=False,
     )
     topic = app.topic(*config.input_topics, key_serializer="raw", value_serializer="raw", value_type=bytes)
-    pipeline = Pipeline(indexing(_table(app, config)))
+    pipeline = Pipeline(indexing(_table(app, config)), config.bulk_topic)
 
     # noack_take yields events, not values, whatever its annotation says.
     async def index_profiles(stream: Any) -> None:
@@ -116,8 +118,9 @@ def _table(app: faust.App, config: StreamConfig) -> StateStore:
 class Pipeline:
     """Hands micro-batches to the work, one at a time, while the next one gathers."""
 
-    def __init__(self, indexing: ProfileIndexing) -> None:
+    def __init__(self, indexing: ProfileIndexing, bulk_topic: str) -> None:
         self._indexing = indexing
+        self._bulk_topic = bulk_topic
         self._working: asyncio.Task[None] | None = None
         self._busy_since: float | None = None
 
@@ -135,16 +138,17 @@ class Pipeline:
         self._working.add_done_callback(stop_on_failure)
 
     async def _settle(self, events: Sequence[EventT[bytes]], stream: Stream[bytes]) -> None:
-        waiting = {(e.message.topic, e.message.partition, e.message.offset): e for e in events}
+        records = [self._incoming(event) for event in events]
+        waiting = {record.place: event for record, event in zip(records, events, strict=True)}
 
         async def acknowledge(records: Sequence[Incoming]) -> None:
             for record in records:
-                await stream.ack(waiting[record.topic, record.partition, record.offset])
+                await stream.ack(waiting[record.place])
 
-        await self._indexing.settle([_incoming(event) for event in events], acknowledge)
+        await self._indexing.settle(records, acknowledge)
         self._busy_since = None
 
-
-def _incoming(event: EventT[bytes]) -> Incoming:
-    message = event.message
-    return Incoming(message.topic, message.partition, message.offset, message.key, message.value)
+    def _incoming(self, event: EventT[bytes]) -> Incoming:
+        message = event.message
+        bulk = message.topic == self._bulk_topic
+        return Incoming(message.topic, message.partition, message.offset, message.key, message.value, bulk)

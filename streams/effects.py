@@ -44,12 +44,13 @@ class Settled:
 class Effects:
     """Tells the bus what became of records.
 
-    The whole order, for one piece of a micro-batch (the caller does 1, 3 and 4):
+    The whole order, for one piece of a micro-batch (the caller does 1, 3 and 5):
 
     1. the index acknowledged the write;
-    2. dead letters, embeddings and receipts are published and acknowledged, here;
-    3. the table takes what is known now: changelog first, then the disk;
-    4. the records are acknowledged to the stream, so that their offsets are committed.
+    2. vectors are published to the log of embeddings and acknowledged, here;
+    3. the table takes what is known now and which outcomes led to it: changelog first, then the disk;
+    4. dead letters and receipts are published and acknowledged, here;
+    5. the records are acknowledged to the stream, so that their offsets are committed.
 
     A crash between any two repeats work and loses none: whatever was not committed comes again.
 
@@ -68,18 +69,28 @@ class Effects:
         self._renderer = renderer
         self._timeout_s = timeout_s
 
-    async def publish(self, settled: Sequence[Settled]) -> None:
+    async def keep_vectors(self, settled: Sequence[Settled]) -> None:
         """Step 2. Repeating it is harmless.
+
+        Raises:
+            kith.errors.Unavailable: Kafka or the registry does not answer; some may have been published.
+        """
+        await asyncio.to_thread(self._keep_vectors, settled)
+
+    async def publish(self, settled: Sequence[Settled]) -> None:
+        """Step 4. Repeating it is harmless.
 
         Raises:
             kith.errors.Unavailable: Kafka or the registry does not answer; some may have been published.
         """
         await asyncio.to_thread(self._publish, settled)
 
+    def _keep_vectors(self, settled: Sequence[Settled]) -> None:
+        if outgoing := [record for item in settled for record in self._embedding(item)]:
+            self._publisher.publish(outgoing, Deadline.after(self._timeout_s))
+
     def _publish(self, settled: Sequence[Settled]) -> None:
         outgoing = [self._dead_letter(s.letter) for s in settled if s.letter is not None]
-        for item in settled:
-            outgoing.extend(self._embedding(item))
         outgoing.extend(self._receipt(item) for item in settled)
         self._publisher.publish(outgoing, Deadline.after(self._timeout_s))
 

@@ -13,7 +13,7 @@ from enum import Enum, auto
 
 from kith.errors import InputError
 from schemas.records import KnownProfile, Operation, Outcome, Profile, ProfileChange, SettledChange
-from streams.incoming import Change
+from streams.incoming import Change, Place
 from workers.render import render
 
 UNNUMBERED = -1
@@ -59,17 +59,20 @@ class Plan:
     refused: list[tuple[Change, InputError]] = field(default_factory=list)
 
 
-def plan(changes: Iterable[Change], known: Mapping[str, KnownProfile]) -> Plan:
-    """Decide what becomes of changes, given in the order of their offsets.
+def plan(
+    changes: Iterable[Change], known: Mapping[str, KnownProfile], outcomes: Mapping[Place, Outcome] | None = None
+) -> Plan:
+    """Decide what becomes of changes, given in the order of their offsets; what came on the bulk lane goes last.
 
     Args:
         known: what the table holds of the profiles concerned; one that it has never seen is absent.
+        outcomes: that a crash before a commit left of changes that needed no work.
     """
     decided = Plan()
     folded: dict[str, _Fold] = {}
-    for change in changes:
+    for change in sorted(changes, key=lambda one: one.incoming.bulk):
         fold = folded.setdefault(change.profile_id, _Fold(known.get(change.profile_id)))
-        fold.take(change, decided)
+        fold.take(change, (outcomes or {}).get(change.incoming.place), decided)
     works = (fold.work(profile_id) for profile_id, fold in folded.items())
     decided.work.extend(work for work in works if work is not None)
     return decided
@@ -81,22 +84,27 @@ class _Fold:
     def __init__(self, before: KnownProfile | None) -> None:
         self._before = before
         self._now = before
-        self._repeated = {} if before is None else {ended.offset: ended.outcome for ended in before.settled}
+        settled = [] if before is None else before.settled
+        self._repeated = {(ended.bulk, ended.offset): ended.outcome for ended in settled}
         self._counted: list[tuple[Change, Outcome]] = []
         self._ended: list[SettledChange] = []
         self._anew = False
 
-    def take(self, change: Change, decided: Plan) -> None:
-        if change.change is not None and change.change.operation is Operation.REINDEX:
-            self._reindex(change)
-            return
-        repeated = self._repeated.get(change.incoming.offset)
-        if repeated is not None:
+    def take(self, change: Change, outcome: Outcome | None, decided: Plan) -> None:
+        repeated = self._repeated.get((change.incoming.bulk, change.incoming.offset), outcome)
+        if repeated is not None and repeated is not Outcome.DEAD_LETTERED:
             decided.aside.append((change, repeated))
             self._end(change, repeated)
-            return
+        elif change.change is not None and change.change.operation is Operation.REINDEX:
+            self._reindex(change)
+        else:
+            self._judge(change, decided, refused_before=repeated is not None)
+
+    def _judge(self, change: Change, decided: Plan, *, refused_before: bool) -> None:
         try:
             verdict = judge(self._now, change)
+            if refused_before:
+                raise InputError("It was refused before the indexer was ended.", "Replay it if it is right by now.")
         except InputError as error:
             decided.refused.append((change, error))
             self._end(change, Outcome.DEAD_LETTERED)
@@ -107,22 +115,26 @@ class _Fold:
             return
         outcome = _outcome(self._now, verdict)
         self._now = verdict
-        # The log of embeddings forgets a deleted vector: whoever comes back in the same batch needs a new one.
-        self._anew = self._anew or outcome is Outcome.DELETED
-        self._counted.append((change, outcome))
-        self._end(change, outcome)
+        self._count(change, outcome)
 
     def _reindex(self, change: Change) -> None:
-        """Nothing new is known by it; it comes on the bulk lane, whose offsets are not those of `settled`."""
+        """Nothing new is known by it."""
         self._now = self._now or KnownProfile(UNNUMBERED, None, None, None)
         self._anew = True
-        self._counted.append((change, Outcome.DELETED if self._now.profile is None else Outcome.INDEXED))
+        self._count(change, Outcome.DELETED if self._now.profile is None else Outcome.INDEXED)
+
+    def _count(self, change: Change, outcome: Outcome) -> None:
+        self._counted.append((change, outcome))
+        self._end(change, outcome)
 
     def work(self, profile_id: str) -> Work | None:
         """What has to happen to the index; None when nothing counted."""
         if not self._counted or self._now is None:
             return None
-        after = replace(self._now, settled=self._ended or self._now.settled)
+        lanes = {ended.bulk for ended in self._ended}
+        before = [] if self._before is None else self._before.settled
+        settled = self._ended + [ended for ended in before if ended.bulk not in lanes]
+        after = replace(self._now, settled=settled)
         text = None if after.profile is None else render(after.profile)
         return Work(profile_id, self._kind(), text, after, tuple(self._counted))
 
@@ -133,7 +145,7 @@ class _Fold:
         return Kind.FIELDS if held else Kind.EMBED
 
     def _end(self, change: Change, outcome: Outcome) -> None:
-        self._ended.append(SettledChange(change.incoming.offset, outcome))
+        self._ended.append(SettledChange(change.incoming.offset, outcome, change.incoming.bulk))
 
 
 def _outcome(before: KnownProfile | None, after: KnownProfile) -> Outcome:

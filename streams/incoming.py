@@ -6,16 +6,29 @@ from dataclasses import dataclass
 
 from schemas.records import DeadLetter, Operation, ProfileChange
 
+Place = tuple[str, int, int]
+
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """One record as the consumer got it. `key` and `value` are its bytes; `value` None is a tombstone."""
+    """One record as the consumer got it.
+
+    Attributes:
+        key, value: its bytes; a `value` of None is a tombstone.
+        bulk: whether it came on the bulk lane.
+    """
 
     topic: str
     partition: int
     offset: int
     key: bytes | None
     value: bytes | None
+    bulk: bool = False
+
+    @property
+    def place(self) -> Place:
+        """Topic, partition and offset."""
+        return self.topic, self.partition, self.offset
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,8 @@ class ProfileIndexing:
                 acknowledged comes again after a restart.
         """
         metrics.BATCH_RECORDS.observe(len(records))
-        fresh = await self._patiently("table", lambda: self._known.unsettled(records))
+        unsettled = await self._patiently("table", lambda: self._known.unsettled(records))
+        fresh = unsettled.records
         if again := _without(records, fresh):
             await acknowledge(again)
         if not fresh:
@@ -81,7 +82,8 @@ class ProfileIndexing:
         await self._patiently("registry", lambda: self._decoder.learn_schemas(fresh))
         read = [self._decoder.decode(record) for record in fresh]
         changes = [item for item in read if isinstance(item, Change)]
-        decided = plan(changes, await self._patiently("table", lambda: self._known.read(changes)))
+        known = await self._patiently("table", lambda: self._known.read(changes))
+        decided = plan(changes, known, unsettled.outcomes)
         for piece in bounded(decided.work, _tokens, self._bounds.max_records, self._bounds.max_tokens):
             await self._apply(piece, acknowledge)
         # What needs no work comes last: its receipts say that something newer is in the index, and by now it is.
@@ -121,9 +123,14 @@ class ProfileIndexing:
     ) -> None:
         if not settled:
             return
-        await self._patiently("kafka", lambda: self._effects.publish(settled))
+        # An outcome is in the table before anybody hears of it: a crash cannot make it another one.
         if known:
+            worked_on = [item for item in settled if item.profile_id in known]
+            await self._patiently("kafka", lambda: self._effects.keep_vectors(worked_on))
             await self._patiently("table", lambda: self._known.write(known, partitions))
+        if aside := [(item.incoming, item.outcome) for item in settled if item.profile_id not in known]:
+            await self._patiently("table", lambda: self._known.decide(aside))
+        await self._patiently("kafka", lambda: self._effects.publish(settled))
         await acknowledge([item.incoming for item in settled])
         for item in settled:
             _count(item)
@@ -149,8 +156,8 @@ def _leave(error: BaseException | None) -> None:
 
 
 def _without(records: Sequence[Incoming], fresh: Sequence[Incoming]) -> list[Incoming]:
-    kept = {(record.topic, record.partition, record.offset) for record in fresh}
-    return [record for record in records if (record.topic, record.partition, record.offset) not in kept]
+    kept = {record.place for record in fresh}
+    return [record for record in records if record.place not in kept]
 
 
 def _operation(work: Work) -> contract.Change:

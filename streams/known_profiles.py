@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from kith.deadline import Deadline
 from schemas.codec import Codec
-from schemas.records import AppliedThrough, KnownProfile, ProfileState
+from schemas.records import AppliedThrough, KnownProfile, Outcome, ProfileState, SettledChange
 from schemas.topics import Topic
-from streams.incoming import Change, Incoming
+from streams.incoming import Change, Incoming, Place
 from streams.publisher import Outgoing, Publisher
 
 # No profile id has this letter.
 _MARK = "@"
 _APPLIED = f"{_MARK}applied:"
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """Records whose outcomes are not told yet.
+
+    Attributes:
+        outcomes: of those among them that a process before this one had decided.
+    """
+
+    records: list[Incoming]
+    outcomes: Mapping[Place, Outcome]
 
 
 class Table(Protocol):
@@ -65,7 +78,7 @@ class KnownProfiles:
         self._topic_ids: Mapping[str, str] | None = None
         self._timeout_s = timeout_s
 
-    async def unsettled(self, records: Sequence[Incoming]) -> list[Incoming]:
+    async def unsettled(self, records: Sequence[Incoming]) -> Unsettled:
         """The records that have no outcome yet: a crash before a commit brings some that have one.
 
         Raises:
@@ -88,6 +101,14 @@ class KnownProfiles:
         }
         await asyncio.to_thread(self._write, entries)
 
+    async def decide(self, ended: Sequence[tuple[Incoming, Outcome]]) -> None:
+        """Keep outcomes that no profile's entry will hold, before anybody is told of them: they are final then.
+
+        Raises:
+            kith.errors.Unavailable: Kafka or the registry does not answer.
+        """
+        await asyncio.to_thread(self._decide, ended)
+
     async def settled_through(self, records: Sequence[Incoming]) -> None:
         """Keep that these records, and all before them, have their outcomes.
 
@@ -96,14 +117,32 @@ class KnownProfiles:
         """
         await asyncio.to_thread(self._settled_through, records)
 
-    def _unsettled(self, records: Sequence[Incoming]) -> list[Incoming]:
-        ids = self._ids()
-        through: dict[tuple[str, int], int] = {}
-        for place in {(record.topic, record.partition) for record in records}:
-            held = self._held(place[1], [_APPLIED + place[0]]).get(_APPLIED + place[0])
-            applied = None if held is None else held.applied
-            through[place] = applied.offset if applied is not None and applied.topic_id == ids[place[0]] else -1
-        return [record for record in records if record.offset > through[record.topic, record.partition]]
+    def _unsettled(self, records: Sequence[Incoming]) -> Unsettled:
+        reached = {at: self._applied(*at) for at in {(record.topic, record.partition) for record in records}}
+        left = [record for record in records if record.offset > reached[record.topic, record.partition].offset]
+        decided = {
+            (topic, partition, ended.offset): ended.outcome
+            for (topic, partition), applied in reached.items()
+            for ended in applied.settled
+        }
+        return Unsettled(left, {record.place: decided[record.place] for record in left if record.place in decided})
+
+    def _applied(self, topic: str, partition: int) -> AppliedThrough:
+        """How far an input is settled; a topic that was made anew begins anew."""
+        topic_id = self._ids()[topic]
+        state = self._held(partition, [_APPLIED + topic]).get(_APPLIED + topic)
+        held = None if state is None else state.applied
+        return held if held is not None and held.topic_id == topic_id else AppliedThrough(topic_id, -1)
+
+    def _decide(self, ended: Sequence[tuple[Incoming, Outcome]]) -> None:
+        by_input: dict[tuple[str, int], dict[int, SettledChange]] = {}
+        for record, outcome in ended:
+            one = SettledChange(record.offset, outcome, record.bulk)
+            by_input.setdefault((record.topic, record.partition), {})[record.offset] = one
+        for (topic, partition), settled in by_input.items():
+            held = self._applied(topic, partition)
+            beyond = {one.offset: one for one in held.settled if one.offset > held.offset} | settled
+            self._write_applied(topic, partition, replace(held, settled=list(beyond.values())))
 
     def _read(self, changes: Sequence[Change]) -> dict[str, KnownProfile]:
         wanted: dict[int, set[str]] = {}
@@ -126,7 +165,10 @@ class KnownProfiles:
             place = record.topic, record.partition
             last[place] = max(last.get(place, -1), record.offset)
         for (topic, partition), offset in last.items():
-            self._write({_APPLIED + topic: (partition, ProfileState(applied=AppliedThrough(ids[topic], offset)))})
+            self._write_applied(topic, partition, AppliedThrough(ids[topic], offset))
+
+    def _write_applied(self, topic: str, partition: int, applied: AppliedThrough) -> None:
+        self._write({_APPLIED + topic: (partition, ProfileState(applied=applied))})
 
     def _write(self, entries: Mapping[str, tuple[int, ProfileState]]) -> None:
         encoded: dict[int, dict[bytes, bytes | None]] = {}

@@ -119,6 +119,9 @@ class ListEffects:
         self.published: list[Settled] = []
         self.outages = 0
 
+    async def keep_vectors(self, settled: Sequence[Settled]) -> None:
+        """Not kept."""
+
     async def publish(self, settled: Sequence[Settled]) -> None:
         if self.outages:
             self.outages -= 1

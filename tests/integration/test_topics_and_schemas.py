@@ -20,8 +20,10 @@ def test_applying_twice_changes_nothing_and_drift_is_shown_and_left(settings):
 
     dry = run(own, "topics", "apply", "--dry-run", "--json")
     assert dry.returncode == 1
-    assert len(json.loads(dry.stdout)["created"]) == 5
-    assert len(wiring.topic_admin(own).apply(wiring.topics(own).all(), dry_run=True).created) == 5, "nothing was made"
+    others = {topic.name for topic in wiring.topics(own).all()} - {changes.name}
+    assert set(json.loads(dry.stdout)["created"]) == others
+    again = wiring.topic_admin(own).apply(wiring.topics(own).all(), dry_run=True).created
+    assert set(again) == others, "nothing was made"
 
     first = run(own, "topics", "apply", "--json")
     second = run(own, "topics", "apply")
@@ -35,7 +37,7 @@ def test_applying_twice_changes_nothing_and_drift_is_shown_and_left(settings):
 def test_topics_as_declared_are_no_finding(settings):
     done = run(settings, "topics", "apply")
     assert done.returncode == 0, done.stdout
-    assert done.stdout.count("exists") == 6
+    assert done.stdout.count("exists") == len(wiring.topics(settings).all())
 
 
 def test_an_incompatible_contract_is_refused_with_the_field(settings):
