@@ -29,8 +29,8 @@ class LagWatch:
     """
 
     def __init__(self, config: dict[str, Any], group: str, places: Sequence[Place]) -> None:
-        self._admin = AdminClient(config | {"log_level": 0})
-        self._offsets = GroupOffsets(config, group)
+        self._config = config
+        self._group = group
         self._places = tuple(places)
         self._lags: Mapping[Place, int] | None = None
         self._ended = threading.Event()
@@ -45,8 +45,6 @@ class LagWatch:
     ) -> None:
         self._ended.set()
         self._thread.join(2 * _TIMEOUT_S)
-        if not self._thread.is_alive():
-            self._offsets.close()
 
     def behind(self, assigned: Collection[Place]) -> int | None:
         """Records that wait in these partitions; None while that is not known."""
@@ -54,23 +52,32 @@ class LagWatch:
         return None if lags is None else sum(lags.get(place, 0) for place in assigned)
 
     def _watch(self) -> None:
-        while True:
+        while not self._ended.is_set():
+            offsets = GroupOffsets(self._config, self._group)
             try:
-                self._lags = self._look()
-                for (topic, partition), lag in self._lags.items():
-                    metrics.LAG_RECORDS.labels(topic=topic, partition=str(partition)).set(lag)
+                self._look_until_it_fails(AdminClient(self._config | {"log_level": 0}), offsets)
             except (KafkaException, TimeoutError) as error:
+                # With new clients the next time: an old one goes on asking with the leader epoch of a restarted broker.
                 self._lags = None
                 log.warning("lag is not known", reason=str(error))
+                self._ended.wait(_EVERY_S)
+            finally:
+                offsets.close()
+
+    def _look_until_it_fails(self, admin: AdminClient, offsets: GroupOffsets) -> None:
+        while True:
+            self._lags = self._look(admin, offsets)
+            for (topic, partition), lag in self._lags.items():
+                metrics.LAG_RECORDS.labels(topic=topic, partition=str(partition)).set(lag)
             if self._ended.wait(_EVERY_S):
                 return
 
-    def _look(self) -> dict[Place, int]:
+    def _look(self, admin: AdminClient, offsets: GroupOffsets) -> dict[Place, int]:
         wanted = [TopicPartition(topic, partition) for topic, partition in self._places]
         first, last = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        ends = self._admin.list_offsets(dict.fromkeys(wanted, last), request_timeout=_TIMEOUT_S)
-        starts = self._admin.list_offsets(dict.fromkeys(wanted, first), request_timeout=_TIMEOUT_S)
-        committed = self._offsets.committed(self._places, _TIMEOUT_S)
+        ends = admin.list_offsets(dict.fromkeys(wanted, last), request_timeout=_TIMEOUT_S)
+        starts = admin.list_offsets(dict.fromkeys(wanted, first), request_timeout=_TIMEOUT_S)
+        committed = offsets.committed(self._places, _TIMEOUT_S)
         lags = {}
         for place, end in ends.items():
             reached = max(committed.get((place.topic, place.partition), -1), starts[place].result(_TIMEOUT_S).offset)
