@@ -63,7 +63,9 @@ class Settings(BaseSettings):
     )
 
     # Local parts.
-    state_dir: Path = Field(Path(".kith"), description="Folder for the data, logs and pids of local parts")
+    state_dir: Path = Field(
+        Path(".kith"), description="Folder for the indexer's table, and for the data, logs and pids of local parts"
+    )
     parts_dir: Path = Field(Path(".kith/parts"), description="Folder for the downloaded jars of local parts")
     kafka_port: int = Field(0, ge=0, le=65535, description="Port of the local broker; 0 takes a free one")
     schema_registry_port: int = Field(0, ge=0, le=65535, description="Port of the local registry; 0 takes a free one")

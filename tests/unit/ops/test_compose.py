@@ -243,6 +243,14 @@ def test_registry_is_asked_where_its_version_answers(compose: Compose):
     assert registry["healthcheck"]["test"][-1] == f"http://localhost:{port}/health/ready"
 
 
+def test_the_indexer_may_write_where_the_image_says_its_table_lies(compose: Compose):
+    dockerfile = (ROOT / "ops" / "Dockerfile").read_text()
+    found = re.search(r"KITH_STATE_DIR=(\S+)", dockerfile)
+    assert found is not None
+    assert f"install --directory --owner=10001 --group=10001 --mode=0700 {found[1]}\n" in dockerfile
+    assert compose["services"]["indexer"]["volumes"] == [f"indexer-state:{found[1]}"]
+
+
 def test_milvus_finds_its_etcd_configuration(compose: Compose):
     milvus = compose["services"]["milvus"]
     (mounted,) = milvus["configs"]
