@@ -14,6 +14,7 @@ from schemas.codec import Codec
 from schemas.topics import Topics
 from streams.app import Pipeline, StreamConfig, build_app
 from streams.back_pressure import BackPressure
+from streams.continuity import Continuity, KafkaLog
 from streams.decode import Decoder
 from streams.effects import Effects
 from streams.index_profiles import BatchBounds, ProfileIndexing
@@ -66,7 +67,8 @@ def indexer(settings: Settings, data_dir: Path) -> IndexerParts:
         )
 
     config = _config(settings, declared, data_dir, _partitions(admin, declared))
-    app, pipeline = build_app(config, indexing)
+    continuity = Continuity(KafkaLog(settings.kafka_client(), config.group), back_pressure)
+    app, pipeline = build_app(config, indexing, continuity)
     places = [(name, number) for name in config.input_topics for number in range(config.partitions)]
     return IndexerParts(app, pipeline, back_pressure, LagWatch(settings.kafka_client(), config.group, places))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,11 @@ from typing import Any, cast
 import faust
 from faust.streams import Stream
 from faust.types import EventT
+from mode.utils.objects import cached_property
+from mode.utils.queues import FlowControlEvent
 
-from streams.incoming import Incoming
+from streams.continuity import Continuity
+from streams.incoming import Incoming, Place
 from streams.index_profiles import ProfileIndexing, stop_on_failure
 from streams.state_store import SCHEME, StateStore
 
@@ -56,7 +60,28 @@ class StreamConfig:
     max_poll_s: float
 
 
-def build_app(config: StreamConfig, indexing: Callable[[StateStore], ProfileIndexing]) -> tuple[faust.App, Pipeline]:
+class _Flow(FlowControlEvent):
+    """Lets the streams go on with what was delivered to them.
+
+    Faust's own throws that away whenever it resumes, and it resumes once more after it sought and fetched: what was
+    delivered in between was lost (docs/decisions/0004-faust-semantics.md). It is thrown away when partitions are
+    revoked, which is asked for by name.
+    """
+
+    def resume(self) -> None:
+        self._suspend.clear()
+        self._resume.set()
+
+
+class _App(faust.App):
+    @cached_property
+    def flow_control(self) -> FlowControlEvent:
+        return _Flow(loop=self.loop)
+
+
+def build_app(
+    config: StreamConfig, indexing: Callable[[StateStore], ProfileIndexing], continuity: Continuity
+) -> tuple[faust.App, Pipeline]:
     """The application with its one agent, and the pipeline that the agent feeds.
 
     Args:
@@ -65,7 +90,7 @@ def build_app(config: StreamConfig, indexing: Callable[[StateStore], ProfileInde
     The agent takes micro-batches without acknowledging them (`noack_take`): a batch is acknowledged record by record
     once its effects stand. Values stay raw, because a decoding error inside Faust would be acknowledged and lost.
     """
-    app = faust.App(
+    app = _App(
         config.group,
         broker=[f"kafka://{server.strip()}" for server in config.bootstrap.split(",")],
         broker_credentials=config.credentials,
@@ -85,7 +110,12 @@ def build_app(config: StreamConfig, indexing: Callable[[StateStore], ProfileInde
         autodiscover=False,
     )
     topic = app.topic(*config.input_topics, key_serializer="raw", value_serializer="raw", value_type=bytes)
-    pipeline = Pipeline(indexing(_table(app, config)), config.bulk_topic)
+    pipeline = Pipeline(indexing(_table(app, config)), continuity, config.bulk_topic)
+
+    async def forget(*_: Any, **__: Any) -> None:
+        continuity.forget()
+
+    app.on_partitions_revoked.connect(forget)
 
     # noack_take yields events, not values, whatever its annotation says.
     async def index_profiles(stream: Any) -> None:
@@ -118,8 +148,9 @@ def _table(app: faust.App, config: StreamConfig) -> StateStore:
 class Pipeline:
     """Hands micro-batches to the work, one at a time, while the next one gathers."""
 
-    def __init__(self, indexing: ProfileIndexing, bulk_topic: str) -> None:
+    def __init__(self, indexing: ProfileIndexing, continuity: Continuity, bulk_topic: str) -> None:
         self._indexing = indexing
+        self._continuity = continuity
         self._bulk_topic = bulk_topic
         self._working: asyncio.Task[None] | None = None
         self._busy_since: float | None = None
@@ -139,13 +170,16 @@ class Pipeline:
 
     async def _settle(self, events: Sequence[EventT[bytes]], stream: Stream[bytes]) -> None:
         records = [self._incoming(event) for event in events]
-        waiting = {record.place: event for record, event in zip(records, events, strict=True)}
+        waiting: dict[Place, list[EventT[bytes]]] = defaultdict(list)
+        for record, event in zip(records, events, strict=True):
+            waiting[record.place].append(event)
 
         async def acknowledge(records: Sequence[Incoming]) -> None:
             for record in records:
-                await stream.ack(waiting[record.place])
+                for event in waiting[record.place]:
+                    await stream.ack(event)
 
-        await self._indexing.settle(records, acknowledge)
+        await self._indexing.settle(await self._continuity.follow(records), acknowledge)
         self._busy_since = None
 
     def _incoming(self, event: EventT[bytes]) -> Incoming:

@@ -1,0 +1,130 @@
+"""Every record of the log, each once: what the consumer between the log and the work left out is noticed."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from kith.errors import Unavailable
+from streams.back_pressure import BackPressure
+from streams.groups import GroupOffsets
+from streams.incoming import Incoming
+
+_TIMEOUT_S = 10.0
+
+
+class RecordsLeftOutError(RuntimeError):
+    """Records that the log holds were never delivered. They come after a restart, for they are not committed."""
+
+
+class Log(Protocol):
+    """What the brokers hold. Both are blocking, and raise `kith.errors.Unavailable`."""
+
+    def committed(self, topic: str, partition: int) -> int:
+        """The next offset to consume; 0 without a commit."""
+        ...
+
+    def first_offset(self, topic: str, partition: int, since: int) -> int:
+        """Offset of the first record at or after `since`."""
+        ...
+
+
+class Continuity:
+    """Follows the offsets of each partition from the commit on.
+
+    A hole in the offsets is no loss where the log has it too: transactions and compaction leave some.
+    """
+
+    def __init__(self, log: Log, back_pressure: BackPressure) -> None:
+        self._log = log
+        self._back_pressure = back_pressure
+        self._next: dict[tuple[str, int], int] = {}
+
+    async def follow(self, records: Sequence[Incoming]) -> list[Incoming]:
+        """The records, those that came twice once, in order of their offsets within each partition.
+
+        Raises:
+            RecordsLeftOutError: the log holds records between these and those before.
+            kith.errors.Unavailable: Kafka stays away for longer than the back-pressure allows.
+        """
+        unique = {record.place: record for record in records}
+        ordered = [unique[place] for place in sorted(unique)]
+        for record in ordered:
+            at = record.topic, record.partition
+            if at not in self._next:
+                self._next[at] = await self._ask(self._log.committed, *at)
+            expected = self._next[at]
+            if record.offset > expected:
+                found = await self._ask(self._log.first_offset, *at, expected)
+                if found < record.offset:
+                    raise RecordsLeftOutError(
+                        f"Records {found} to {record.offset - 1} of {record.topic}, partition {record.partition}, "
+                        "were not delivered."
+                    )
+            self._next[at] = max(expected, record.offset + 1)
+        return ordered
+
+    def forget(self) -> None:
+        """Begin at the commits again: partitions were taken away."""
+        self._next.clear()
+
+    async def _ask(self, question: Any, *args: Any) -> int:
+        answer: int = await self._back_pressure.through("kafka", lambda: asyncio.to_thread(question, *args))
+        return answer
+
+
+class KafkaLog:
+    """Implements `Log` on a cluster.
+
+    Args:
+        config: librdkafka configuration to reach the cluster.
+        group: consumer group of the indexer.
+    """
+
+    def __init__(self, config: dict[str, Any], group: str) -> None:
+        self._config = config
+        self._group = group
+
+    def committed(self, topic: str, partition: int) -> int:
+        """See Log."""
+        offsets = GroupOffsets(self._config, self._group)
+        try:
+            return offsets.committed([(topic, partition)]).get((topic, partition), 0)
+        except KafkaException as error:
+            raise self._away(topic, error.args[0].str()) from error
+        finally:
+            offsets.close()
+
+    def first_offset(self, topic: str, partition: int, since: int) -> int:
+        """See Log."""
+        consumer = Consumer(
+            self._config
+            | {
+                "group.id": f"kith-look-{uuid.uuid4()}",
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+                # As the stream reads: what it was not given must not be seen here either.
+                "isolation.level": "read_uncommitted",
+                "log_level": 0,
+            }
+        )
+        try:
+            consumer.assign([TopicPartition(topic, partition, since)])
+            message = consumer.poll(_TIMEOUT_S)
+        finally:
+            consumer.close()
+        error = None if message is None else message.error()
+        offset = None if message is None else message.offset()
+        if error is not None or offset is None:
+            raise self._away(topic, "no answer in time" if error is None else error.str())
+        return offset
+
+    def _away(self, topic: str, reason: str) -> Unavailable:
+        return Unavailable(
+            f"Kafka at {self._config['bootstrap.servers']} does not tell the offsets of {topic}: {reason}.",
+            "Check that the brokers are up.",
+        )
