@@ -9,6 +9,7 @@ import typer
 from kith import __version__
 from kith.commands import (
     audit,
+    backfill,
     dead_letters,
     distill,
     erase,
@@ -53,6 +54,7 @@ app.command()(erase.erase)
 app.command("settings")(show_settings.show_settings)
 app.add_typer(topics.app, name="topics")
 app.add_typer(schemas.app, name="schemas")
+app.add_typer(backfill.app, name="backfill")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(distill.app, name="distill")
 app.add_typer(models.app, name="models")

@@ -16,6 +16,7 @@ import avro.schema
 import fastavro
 
 from schemas.records import (
+    BackfillRun,
     DeadLetter,
     Erasure,
     ProfileChange,
@@ -33,6 +34,7 @@ FILES: dict[type, str] = {
     Receipt: "receipt",
     DeadLetter: "dead_letter",
     Erasure: "erasure",
+    BackfillRun: "backfill_run",
     SearchRequest: "search_request",
     SearchReply: "search_reply",
 }

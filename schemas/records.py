@@ -302,6 +302,53 @@ class Erasure:
         return cls(**_known(cls, data))
 
 
+class Phase(StrEnum):
+    """Where a backfill is."""
+
+    RUNNING = "RUNNING"
+    STOPPED = "STOPPED"
+    DONE = "DONE"
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillPart:
+    """How far one partition of a source is, or a whole file: `next` comes next, `end` was fixed at the start."""
+
+    partition: int
+    next: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillRun:
+    """How far a backfill is. Times: milliseconds since the epoch, UTC.
+
+    Attributes:
+        source: what is replayed, as it was asked for.
+        sent: records put on the bulk lane.
+        skipped: records that were not asked for, or have no version to be judged by.
+        rejected: records of a file that could not be read.
+    """
+
+    run_id: str
+    source: str
+    phase: Phase
+    parts: list[BackfillPart]
+    sent: int
+    skipped: int
+    rejected: int
+    started_at: int
+    updated_at: int
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> BackfillRun:
+        """Build from the mapping of one record."""
+        known = _known(cls, data)
+        known["phase"] = Phase(data["phase"])
+        known["parts"] = [_part(BackfillPart, one) for one in data["parts"]]
+        return cls(**known)
+
+
 @dataclass(frozen=True, slots=True)
 class RequestFilter:
     """A condition on one field as a request carries it."""
@@ -369,7 +416,17 @@ class SearchReply:
         return cls(**known)
 
 
-Record = ProfileChange | ProfileState | ProfileEmbedding | Receipt | DeadLetter | Erasure | SearchRequest | SearchReply
+Record = (
+    ProfileChange
+    | ProfileState
+    | ProfileEmbedding
+    | Receipt
+    | DeadLetter
+    | Erasure
+    | BackfillRun
+    | SearchRequest
+    | SearchReply
+)
 
 
 def to_avro(record: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from schemas.records import (
+    BackfillRun,
     DeadLetter,
     Erasure,
     ProfileChange,
@@ -30,6 +31,7 @@ _STATE = "What the indexer knows of each profile: its table's changelog."
 _EMBEDDINGS = "Newest vector of each profile and model."
 _DEAD_LETTERS = "Changes that can never succeed, with reason and bytes; without a value once they are closed."
 _ERASURES = "Proof of each erasure, without personal data."
+_RUNS = "How far each backfill is."
 _REPLIES = "Answers for `kith search`."
 
 
@@ -98,6 +100,7 @@ class Topics:
             "profile.dead-letters", DeadLetter, _PLACE, "compact,delete", 30 * _DAY_MS, _DEAD_LETTERS, rooms=2
         )
         self.erasures = topic("profile.erasures", Erasure, "erasure_id", "compact", _FOREVER, _ERASURES)
+        self.runs = topic("profile.backfill-runs", BackfillRun, "run_id", "compact", _FOREVER, _RUNS)
         self.requests = topic("search.requests", SearchRequest, "none", "delete", _HOUR_MS, "Questions.")
         self.replies = topic("search.replies", SearchReply, "none", "delete", _HOUR_MS, _REPLIES, rooms=4)
 
@@ -111,6 +114,7 @@ class Topics:
             self.receipts,
             self.dead_letters,
             self.erasures,
+            self.runs,
             self.requests,
             self.replies,
         )

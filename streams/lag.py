@@ -20,6 +20,42 @@ _TIMEOUT_S = 5.0
 log = structlog.get_logger(__name__)
 
 
+class GroupLag:
+    """Asks how many records wait for a consumer group, partition by partition.
+
+    Args:
+        config: librdkafka configuration to reach the cluster.
+        places: topics and partitions that the group consumes.
+    """
+
+    def __init__(self, config: dict[str, Any], group: str, places: Sequence[Place]) -> None:
+        self._places = tuple(places)
+        self._admin = AdminClient(config | {"log_level": 0})
+        self._offsets = GroupOffsets(config, group)
+
+    def look(self) -> dict[Place, int]:
+        """Records that wait, now.
+
+        Raises:
+            confluent_kafka.KafkaException, TimeoutError: the brokers do not answer. Ask with a new one then: an old one
+                goes on with the leader epoch of a broker that was restarted.
+        """
+        wanted = [TopicPartition(topic, partition) for topic, partition in self._places]
+        first, last = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        ends = self._admin.list_offsets(dict.fromkeys(wanted, last), request_timeout=_TIMEOUT_S)
+        starts = self._admin.list_offsets(dict.fromkeys(wanted, first), request_timeout=_TIMEOUT_S)
+        committed = self._offsets.committed(self._places, _TIMEOUT_S)
+        lags = {}
+        for place, end in ends.items():
+            reached = max(committed.get((place.topic, place.partition), -1), starts[place].result(_TIMEOUT_S).offset)
+            lags[place.topic, place.partition] = max(0, end.result(_TIMEOUT_S).offset - reached)
+        return lags
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._offsets.close()
+
+
 class LagWatch:
     """Knows the lag of each partition, while it is entered; a thread of its own asks.
 
@@ -53,33 +89,20 @@ class LagWatch:
 
     def _watch(self) -> None:
         while not self._ended.is_set():
-            offsets = GroupOffsets(self._config, self._group)
+            group = GroupLag(self._config, self._group, self._places)
             try:
-                self._look_until_it_fails(AdminClient(self._config | {"log_level": 0}), offsets)
+                self._look_until_it_fails(group)
             except (KafkaException, TimeoutError) as error:
-                # With new clients the next time: an old one goes on asking with the leader epoch of a restarted broker.
                 self._lags = None
                 log.warning("lag is not known", reason=str(error))
                 self._ended.wait(_EVERY_S)
             finally:
-                offsets.close()
+                group.close()
 
-    def _look_until_it_fails(self, admin: AdminClient, offsets: GroupOffsets) -> None:
+    def _look_until_it_fails(self, group: GroupLag) -> None:
         while True:
-            self._lags = self._look(admin, offsets)
+            self._lags = group.look()
             for (topic, partition), lag in self._lags.items():
                 metrics.LAG_RECORDS.labels(topic=topic, partition=str(partition)).set(lag)
             if self._ended.wait(_EVERY_S):
                 return
-
-    def _look(self, admin: AdminClient, offsets: GroupOffsets) -> dict[Place, int]:
-        wanted = [TopicPartition(topic, partition) for topic, partition in self._places]
-        first, last = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        ends = admin.list_offsets(dict.fromkeys(wanted, last), request_timeout=_TIMEOUT_S)
-        starts = admin.list_offsets(dict.fromkeys(wanted, first), request_timeout=_TIMEOUT_S)
-        committed = offsets.committed(self._places, _TIMEOUT_S)
-        lags = {}
-        for place, end in ends.items():
-            reached = max(committed.get((place.topic, place.partition), -1), starts[place].result(_TIMEOUT_S).offset)
-            lags[place.topic, place.partition] = max(0, end.result(_TIMEOUT_S).offset - reached)
-        return lags

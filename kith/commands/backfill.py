@@ -1,0 +1,231 @@
+"""`kith backfill`: the past through the bulk lane, while live changes go first."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from typer import Context
+from typer.core import TyperGroup
+
+from kith import wiring
+from kith.errors import InputError
+from kith.settings import load_settings
+from schemas.records import BackfillRun, Phase
+from streams.sources.detect import Format
+
+if TYPE_CHECKING:
+    from streams.backfill import Progress
+    from streams.live_freshness import LiveFreshness
+
+
+class _RunUnlessNamed(TyperGroup):
+    """`kith backfill --from earliest` is `kith backfill run --from earliest`."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        if args and args[0].startswith("--") and args[0] != "--help":
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    help="Replay the past through the bulk lane; live changes go first.", no_args_is_help=True, cls=_RunUnlessNamed
+)
+
+_SOME_REJECTED = 1
+_SHOWN = 20
+# Between two lines where no bar can be drawn.
+_LINE_EVERY_S = 5.0
+
+
+@app.command("run")
+def run(
+    begin: str | None = typer.Option(
+        None, "--from", help="earliest, a time in UTC, partition:offset,…, table, or the path of a file."
+    ),
+    run_id: str | None = typer.Option(None, "--run", help="Id of the run; one that was left before is gone on with."),
+    ids: Path | None = typer.Option(None, "--ids", help="Only the profile ids in this file, one a line."),
+    rate: float | None = typer.Option(None, min=0.1, help="Records a second; without it, as many as are consumed."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Count, and send nothing."),
+    file_format: Format = typer.Option(Format.AUTO, "--format", help="Format of a file; auto looks into it."),
+    header_map: str = typer.Option("", "--map", help="CSV: our field to the file's column, name=full_name,…"),
+    id_field: str | None = typer.Option(None, help="JSON Resume: dotted path of the identity."),
+    as_json: bool = typer.Option(False, "--json", help="Print the run as JSON."),
+) -> None:
+    """Replay the change stream, the table or a file through the bulk lane, into the same gate as live changes.
+
+    At most a thousand records are under way at a time, and none is added while more than a hundred live changes wait.
+    Records without a value are left out: they have no version to be judged by. A run that was stopped or killed goes
+    on where it was left: `--run ID`.
+
+    Exit code: 0 done, 1 some records of a file were rejected, 2 unusable source or option, 3 a part does not answer.
+
+    Example: `kith backfill run --from 2026-11-01T00:00:00Z --rate 500`
+
+    Example: `kith backfill run --from table --run reembed-november`
+    """
+    from kith import wiring_backfill
+    from streams.backfill import BackfillBounds, new_run
+    from streams.sources.csv_table import parse_map
+
+    settings = load_settings()
+    records = wiring.codec(settings)
+    try:
+        left = _left(wiring_backfill.runs(settings, records).all(), run_id, begin)
+        asked = left.source if left is not None else begin or ""
+        source = wiring_backfill.source(settings, asked, file_format, parse_map(header_map), id_field)
+        one = left or new_run(run_id or uuid.uuid4().hex[:8], source)
+        replay = wiring_backfill.backfill(settings, records, BackfillBounds(rate=rate), _wanted(ids))
+        if dry_run:
+            progress = replay.count(source, one)
+        else:
+            with _progress(wiring_backfill.live_freshness(settings, records)) as said:
+                progress = replay.run(source, one, said)
+    finally:
+        records.close()
+    for rejection in progress.rejections[:_SHOWN]:
+        typer.echo(f"record {rejection.line}: {rejection.reason}", err=True)
+    typer.echo(json.dumps(asdict(progress.run)) if as_json else _line(progress.run, counted=dry_run))
+    if progress.run.rejected:
+        raise typer.Exit(_SOME_REJECTED)
+
+
+@app.command("status")
+def status(as_json: bool = typer.Option(False, "--json", help="Print the runs as JSON.")) -> None:
+    """Show every backfill: how far it is, and whether it can be gone on with.
+
+    Example: `kith backfill status`
+    """
+    from kith import wiring_backfill
+
+    settings = load_settings()
+    records = wiring.codec(settings)
+    found = wiring_backfill.runs(settings, records).all()
+    records.close()
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in found.values()]))
+        return
+    for one in found.values():
+        typer.echo(_line(one, counted=False))
+
+
+@app.command("stop")
+def stop(run_id: str = typer.Argument(..., help="Id of the run, as `status` shows it.")) -> None:
+    """Ask a backfill to end, on whatever machine it runs; it can be gone on with.
+
+    Example: `kith backfill stop reembed-november`
+    """
+    from kith import wiring_backfill
+
+    settings = load_settings()
+    records = wiring.codec(settings)
+    try:
+        runs = wiring_backfill.runs(settings, records)
+        one = runs.one(run_id)
+        if one.phase is Phase.DONE:
+            raise InputError(f"The backfill {run_id} is done.")
+        runs.stop(one)
+    finally:
+        records.close()
+    typer.echo(f"asked {run_id} to stop")
+
+
+def _left(runs: dict[str, BackfillRun], run_id: str | None, begin: str | None) -> BackfillRun | None:
+    """The run to go on with; None for a new one.
+
+    Raises:
+        InputError: nothing says what to replay, or the run is done or replays something else.
+    """
+    one = None if run_id is None else runs.get(run_id)
+    if one is None:
+        if begin is None:
+            raise InputError(
+                "Nothing says what to replay.", "Give --from, or --run with the id of a run that was left."
+            )
+        return None
+    if one.phase is Phase.DONE:
+        raise InputError(f"The backfill {run_id} is done.", "Give another id to replay again.")
+    if begin is not None and begin != one.source.removeprefix("file "):
+        raise InputError(f"The backfill {run_id} replays {one.source}.", "Leave --from out to go on with it.")
+    return one
+
+
+def _wanted(ids: Path | None) -> Callable[[str], bool]:
+    if ids is None:
+        return lambda _profile_id: True
+    try:
+        chosen = frozenset(ids.read_text().split())
+    except OSError as error:
+        raise InputError(f"{ids} cannot be read: {error.strerror}.", "Name a file of ids, one a line.") from error
+    return chosen.__contains__
+
+
+def _done_and_total(run: BackfillRun) -> tuple[int, int]:
+    left = sum(part.end - part.next for part in run.parts)
+    done = run.sent + run.skipped + run.rejected
+    return done, done + left
+
+
+def _line(run: BackfillRun, *, counted: bool) -> str:
+    done, total = _done_and_total(run)
+    what = "would send" if counted else f"{run.phase.value.lower()}: sent"
+    return (
+        f"{run.run_id} ({run.source}) {what} {run.sent:,}, left out {run.skipped:,}, rejected {run.rejected:,}; "
+        f"{done:,} of {total:,}"
+    )
+
+
+@contextmanager
+def _progress(fresh: LiveFreshness) -> Iterator[Callable[[Progress], None]]:
+    """A bar on a terminal, a line every few seconds elsewhere (stderr)."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    console, lines = Console(stderr=True), _Lines(fresh)
+    try:
+        if not console.is_terminal:
+            yield lines
+            return
+        columns = (TextColumn("backfill"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Bars(*columns, TextColumn("{task.fields[live]}"), console=console) as bars:
+            task = bars.add_task("backfill", total=None, live="")
+
+            def said(progress: Progress) -> None:
+                done, total = _done_and_total(progress.run)
+                bars.update(task, completed=done, total=total, live=lines.live(progress))
+
+            yield said
+    finally:
+        fresh.close()
+
+
+class _Lines:
+    def __init__(self, fresh: LiveFreshness) -> None:
+        self._fresh = fresh
+        self._began = time.monotonic()
+        self._next = self._began + _LINE_EVERY_S
+        self._first: int | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        done, total = _done_and_total(progress.run)
+        self._first = done if self._first is None else self._first
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + _LINE_EVERY_S
+        rate = (done - self._first) / (now - self._began)
+        left = f", {(total - done) / rate:,.0f} s left" if rate else ""
+        typer.echo(f"backfill: {done:,} of {total:,}, {rate:,.0f}/s{left}; {self.live(progress)}", err=True)
+
+    def live(self, progress: Progress) -> str:
+        p95 = self._fresh.p95_ms()
+        seen = "" if p95 is None else f", freshness p95 {p95:,.0f} ms"
+        return f"live: {progress.live_lag:,} wait{seen}"
