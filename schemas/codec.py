@@ -9,8 +9,8 @@ from typing import Any, Protocol, Self, TypeVar
 import fastavro
 
 from kith.errors import KithError
-from schemas.contracts import full_name, parsed, schema_text
-from schemas.records import Record, to_avro
+from schemas.contracts import Record, full_name, parsed, schema_text
+from schemas.records import to_avro
 from schemas.registry import Registry
 
 MAGIC = 0

@@ -15,16 +15,27 @@ import avro.compatibility
 import avro.schema
 import fastavro
 
+from schemas.operations import BackfillRun, Erasure
 from schemas.records import (
-    BackfillRun,
     DeadLetter,
-    Erasure,
     ProfileChange,
     ProfileEmbedding,
     ProfileState,
     Receipt,
     SearchReply,
     SearchRequest,
+)
+
+Record = (
+    ProfileChange
+    | ProfileState
+    | ProfileEmbedding
+    | Receipt
+    | DeadLetter
+    | Erasure
+    | BackfillRun
+    | SearchRequest
+    | SearchReply
 )
 
 FILES: dict[type, str] = {

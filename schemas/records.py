@@ -99,14 +99,15 @@ class Profile:
     @classmethod
     def from_avro(cls, data: dict[str, Any]) -> Profile:
         """Build from the mapping of one `Profile` record."""
-        known = _known(cls, data)
-        known["positions"] = [_part(Position, p) for p in data.get("positions", ())]
-        known["education"] = [_part(Education, e) for e in data.get("education", ())]
+        known = known_fields(cls, data)
+        known["positions"] = [part_of(Position, p) for p in data.get("positions", ())]
+        known["education"] = [part_of(Education, e) for e in data.get("education", ())]
         return cls(**known)
 
 
-def _part(kind: type[_PartT], data: dict[str, Any]) -> _PartT:
-    return kind(**_known(kind, data))
+def part_of(kind: type[_PartT], data: dict[str, Any]) -> _PartT:
+    """A record inside another one, from its mapping."""
+    return kind(**known_fields(kind, data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,7 @@ class KnownProfile:
     @classmethod
     def from_avro(cls, data: dict[str, Any]) -> KnownProfile:
         """Build from the mapping of one record."""
-        known = _known(cls, data)
+        known = known_fields(cls, data)
         known["profile"] = None if data["profile"] is None else Profile.from_avro(data["profile"])
         known["settled"] = [SettledChange.from_avro(one) for one in data["settled"]]
         return cls(**known)
@@ -231,7 +232,7 @@ class ProfileEmbedding:
     @classmethod
     def from_avro(cls, data: dict[str, Any]) -> ProfileEmbedding:
         """Build from the mapping of one record."""
-        return cls(**_known(cls, data))
+        return cls(**known_fields(cls, data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +252,7 @@ class Receipt:
     @classmethod
     def from_avro(cls, data: dict[str, Any]) -> Receipt:
         """Build from the mapping of one record."""
-        known = _known(cls, data)
+        known = known_fields(cls, data)
         known["outcome"] = Outcome(data["outcome"])
         return cls(**known)
 
@@ -275,77 +276,8 @@ class DeadLetter:
     @classmethod
     def from_avro(cls, data: dict[str, Any]) -> DeadLetter:
         """Build from the mapping of one record."""
-        known = _known(cls, data)
+        known = known_fields(cls, data)
         known["stage"] = Stage(data["stage"])
-        return cls(**known)
-
-
-@dataclass(frozen=True, slots=True)
-class Erasure:
-    """Proof that a person was erased, without a word about who it was. Times: milliseconds since the epoch, UTC.
-
-    Attributes:
-        erasure_id: random; whoever asked for the erasure files it with the request.
-        collections: of the index, in which the profile was deleted and is not found any more.
-        dead_letters: that carried the profile and were closed.
-    """
-
-    erasure_id: str
-    requested_at: int
-    verified_at: int
-    collections: list[str]
-    dead_letters: int
-
-    @classmethod
-    def from_avro(cls, data: dict[str, Any]) -> Erasure:
-        """Build from the mapping of one record."""
-        return cls(**_known(cls, data))
-
-
-class Phase(StrEnum):
-    """Where a backfill is."""
-
-    RUNNING = "RUNNING"
-    STOPPED = "STOPPED"
-    DONE = "DONE"
-
-
-@dataclass(frozen=True, slots=True)
-class BackfillPart:
-    """How far one partition of a source is, or a whole file: `next` comes next, `end` was fixed at the start."""
-
-    partition: int
-    next: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class BackfillRun:
-    """How far a backfill is. Times: milliseconds since the epoch, UTC.
-
-    Attributes:
-        source: what is replayed, as it was asked for.
-        sent: records put on the bulk lane.
-        skipped: records that were not asked for, or have no version to be judged by.
-        rejected: records of a file that could not be read.
-    """
-
-    run_id: str
-    source: str
-    phase: Phase
-    parts: list[BackfillPart]
-    sent: int
-    skipped: int
-    rejected: int
-    started_at: int
-    updated_at: int
-
-    @classmethod
-    def from_avro(cls, data: dict[str, Any]) -> BackfillRun:
-        """Build from the mapping of one record."""
-        known = _known(cls, data)
-        known["phase"] = Phase(data["phase"])
-        known["parts"] = [_part(BackfillPart, one) for one in data["parts"]]
         return cls(**known)
 
 
@@ -372,7 +304,7 @@ class SearchRequest:
     @classmethod
     def from_avro(cls, data: dict[str, Any]) -> SearchRequest:
         """Build from the mapping of one record."""
-        known = _known(cls, data)
+        known = known_fields(cls, data)
         known["filters"] = [
             RequestFilter(f["field"], FilterOperator(f["operator"]), list(f["values"])) for f in data["filters"]
         ]
@@ -410,23 +342,10 @@ class SearchReply:
     @classmethod
     def from_avro(cls, data: dict[str, Any]) -> SearchReply:
         """Build from the mapping of one record."""
-        known = _known(cls, data)
+        known = known_fields(cls, data)
         known["status"] = ReplyStatus(data["status"])
-        known["hits"] = [_part(ReplyHit, h) for h in data["hits"]]
+        known["hits"] = [part_of(ReplyHit, h) for h in data["hits"]]
         return cls(**known)
-
-
-Record = (
-    ProfileChange
-    | ProfileState
-    | ProfileEmbedding
-    | Receipt
-    | DeadLetter
-    | Erasure
-    | BackfillRun
-    | SearchRequest
-    | SearchReply
-)
 
 
 def to_avro(record: Any) -> Any:
@@ -438,5 +357,6 @@ def to_avro(record: Any) -> Any:
     return record
 
 
-def _known(kind: type, data: dict[str, Any]) -> dict[str, Any]:
+def known_fields(kind: type, data: dict[str, Any]) -> dict[str, Any]:
+    """What a mapping holds of the fields of a type."""
     return {f.name: data[f.name] for f in fields(kind) if f.name in data}

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from schemas.operations import BackfillRun, Erasure
 from schemas.records import (
-    BackfillRun,
     DeadLetter,
-    Erasure,
     ProfileChange,
     ProfileEmbedding,
     ProfileState,

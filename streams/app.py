@@ -13,7 +13,6 @@ from typing import Any, cast
 import faust
 from faust.streams import Stream
 from faust.types import EventT
-from mode.utils.objects import cached_property
 from mode.utils.queues import FlowControlEvent
 
 from streams.continuity import Continuity
@@ -73,12 +72,6 @@ class _Flow(FlowControlEvent):
         self._resume.set()
 
 
-class _App(faust.App):
-    @cached_property
-    def flow_control(self) -> FlowControlEvent:
-        return _Flow(loop=self.loop)
-
-
 def build_app(
     config: StreamConfig, indexing: Callable[[StateStore], ProfileIndexing], continuity: Continuity
 ) -> tuple[faust.App, Pipeline]:
@@ -90,7 +83,7 @@ def build_app(
     The agent takes micro-batches without acknowledging them (`noack_take`): a batch is acknowledged record by record
     once its effects stand. Values stay raw, because a decoding error inside Faust would be acknowledged and lost.
     """
-    app = _App(
+    app = faust.App(
         config.group,
         broker=[f"kafka://{server.strip()}" for server in config.bootstrap.split(",")],
         broker_credentials=config.credentials,
@@ -109,11 +102,12 @@ def build_app(
         web_enabled=False,
         autodiscover=False,
     )
+    app.flow_control = _Flow(loop=app.loop)
     topic = app.topic(*config.input_topics, key_serializer="raw", value_serializer="raw", value_type=bytes)
     pipeline = Pipeline(indexing(_table(app, config)), continuity, config.bulk_topic)
 
     async def forget(*_: Any, **__: Any) -> None:
-        continuity.forget()
+        pipeline.forget()
 
     app.on_partitions_revoked.connect(forget)
 
@@ -159,6 +153,11 @@ class Pipeline:
     def busy_s(self) -> float:
         """Seconds that the batch in work has taken so far; 0 when idle."""
         return 0.0 if self._busy_since is None else time.monotonic() - self._busy_since
+
+    def forget(self) -> None:
+        """Partitions were taken away."""
+        self._continuity.forget()
+        self._indexing.forget()
 
     async def accept(self, events: Sequence[EventT[bytes]], stream: Stream[bytes]) -> None:
         """Start work on a batch once the one before it is settled; returns while it is in work."""

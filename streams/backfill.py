@@ -11,7 +11,8 @@ from confluent_kafka import KafkaException
 from kith.deadline import Deadline
 from kith.errors import InputError, Unavailable
 from schemas.codec import Codec
-from schemas.records import BackfillPart, BackfillRun, Phase, ProfileChange
+from schemas.operations import BackfillRun, Phase, SourcePart
+from schemas.records import ProfileChange
 from schemas.topics import Topics
 from schemas.validation import validate_change
 from streams.backfill_runs import BackfillRuns, StopAsked
@@ -222,5 +223,5 @@ class Backfill:
 
 def new_run(run_id: str, source: Source) -> BackfillRun:
     """A run that has not begun. Raises as `Source.parts`."""
-    parts: list[BackfillPart] = source.parts()
+    parts: list[SourcePart] = source.parts()
     return BackfillRun(run_id, source.name, Phase.RUNNING, parts, 0, 0, 0, now_ms(), now_ms())

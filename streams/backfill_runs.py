@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, TopicPartition
 from kith.deadline import Deadline
 from kith.errors import InputError
 from schemas.codec import Codec
-from schemas.records import BackfillRun
+from schemas.operations import BackfillRun
 from schemas.topics import Topic
 from streams.publisher import Outgoing, Publisher
 from streams.topic_reader import read_topic, topic_ends

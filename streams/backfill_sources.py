@@ -10,7 +10,8 @@ from typing import Any, Protocol
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from kith.errors import InputError, Unavailable
-from schemas.records import BackfillPart, Operation, ProfileChange
+from schemas.operations import SourcePart
+from schemas.records import Operation, ProfileChange
 from schemas.topics import Topic
 from streams.clock import now_ms
 from streams.known_profiles import is_profile
@@ -45,11 +46,11 @@ class Source(Protocol):
         """As it was asked for."""
         ...
 
-    def parts(self) -> list[BackfillPart]:
+    def parts(self) -> list[SourcePart]:
         """Where it begins and ends, as of now. Raises `kith.errors.Unavailable` and `InputError`."""
         ...
 
-    def records(self, parts: Sequence[BackfillPart]) -> Iterator[Replayed]:
+    def records(self, parts: Sequence[SourcePart]) -> Iterator[Replayed]:
         """What is left of it, in order within a part. Raises as `parts`."""
         ...
 
@@ -67,15 +68,15 @@ class StreamSource:
         self._begin = begin
         self.name = name
 
-    def parts(self) -> list[BackfillPart]:
+    def parts(self) -> list[SourcePart]:
         """See Source."""
         starts, ends = topic_starts(self._config, self._topic.name), topic_ends(self._config, self._topic.name)
         begin = starts if self._begin is None else self._begin
         if unknown := sorted(begin.keys() - ends.keys()):
             raise InputError(f"{self._topic.name} has no partition {unknown[0]}.", f"It has {len(ends)}.")
-        return [BackfillPart(p, min(max(starts[p], begin[p]), ends[p]), ends[p]) for p in sorted(begin)]
+        return [SourcePart(p, min(max(starts[p], begin[p]), ends[p]), ends[p]) for p in sorted(begin)]
 
-    def records(self, parts: Sequence[BackfillPart]) -> Iterator[Replayed]:
+    def records(self, parts: Sequence[SourcePart]) -> Iterator[Replayed]:
         """See Source."""
         since, ends = {part.partition: part.next for part in parts}, {part.partition: part.end for part in parts}
         for stored in read_topic(self._config, self._topic.name, since, only=since):
@@ -93,12 +94,12 @@ class TableSource:
         self._config = config
         self._state = state
 
-    def parts(self) -> list[BackfillPart]:
+    def parts(self) -> list[SourcePart]:
         """See Source."""
         starts, ends = topic_starts(self._config, self._state.name), topic_ends(self._config, self._state.name)
-        return [BackfillPart(p, starts[p], ends[p]) for p in sorted(ends)]
+        return [SourcePart(p, starts[p], ends[p]) for p in sorted(ends)]
 
-    def records(self, parts: Sequence[BackfillPart]) -> Iterator[Replayed]:
+    def records(self, parts: Sequence[SourcePart]) -> Iterator[Replayed]:
         """See Source."""
         since, ends = {part.partition: part.next for part in parts}, {part.partition: part.end for part in parts}
         for stored in read_topic(self._config, self._state.name, since, only=since):
@@ -120,11 +121,11 @@ class FileSource:
         self._id_field = id_field
         self.name = f"file {path}"
 
-    def parts(self) -> list[BackfillPart]:
+    def parts(self) -> list[SourcePart]:
         """See Source. It is read once, so that its end is known and an unusable header is said before anything."""
-        return [BackfillPart(0, 0, sum(1 for _record in self._read(0)))]
+        return [SourcePart(0, 0, sum(1 for _record in self._read(0)))]
 
-    def records(self, parts: Sequence[BackfillPart]) -> Iterator[Replayed]:
+    def records(self, parts: Sequence[SourcePart]) -> Iterator[Replayed]:
         """See Source."""
         return self._read(parts[0].next)
 

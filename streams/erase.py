@@ -10,7 +10,8 @@ from typing import Any, Protocol
 from kith.deadline import Deadline
 from kith.errors import Unavailable
 from schemas.codec import Codec
-from schemas.records import Erasure, ProfileState
+from schemas.operations import Erasure
+from schemas.records import ProfileState
 from schemas.topics import Topic, Topics
 from streams.clock import now_ms
 from streams.dead_letter_log import DeadLetterLog

@@ -62,6 +62,11 @@ class ProfileIndexing:
         self._effects = effects
         self._back_pressure = back_pressure
         self._bounds = bounds
+        self._began: dict[tuple[str, int], int] = {}
+
+    def forget(self) -> None:
+        """Partitions were taken away: when they come back, another process may have worked on them."""
+        self._began.clear()
 
     async def settle(self, records: Sequence[Incoming], acknowledge: Acknowledge) -> None:
         """Bring records, given in order of their offsets within each partition, to their outcomes.
@@ -84,8 +89,9 @@ class ProfileIndexing:
         changes = [item for item in read if isinstance(item, Change)]
         known = await self._patiently("table", lambda: self._known.read(changes))
         decided = plan(changes, known, unsettled.outcomes)
+        may_be_ahead = self._may_be_ahead(fresh)
         for piece in bounded(decided.work, _tokens, self._bounds.max_records, self._bounds.max_tokens):
-            await self._apply(piece, acknowledge)
+            await self._apply(piece, acknowledge, may_be_ahead=may_be_ahead)
         # What needs no work comes last: its receipts say that something newer is in the index, and by now it is.
         aside = [_dead(item) for item in read if isinstance(item, Unreadable)]
         aside += [_refused(change, error) for change, error in decided.refused]
@@ -93,12 +99,24 @@ class ProfileIndexing:
         await self._finish(aside, {}, {}, acknowledge)
         await self._patiently("table", lambda: self._known.settled_through(fresh))
 
-    async def _apply(self, piece: Sequence[Work], acknowledge: Acknowledge) -> None:
+    def _may_be_ahead(self, fresh: Sequence[Incoming]) -> bool:
+        """Whether a process before this one may have applied more than the table says, as a crash leaves it.
+
+        It had one batch in work, which began where the table's mark is; this one may cut the same records otherwise.
+        """
+        for record in fresh:
+            self._began.setdefault((record.topic, record.partition), record.offset)
+        return any(
+            record.offset < self._began[record.topic, record.partition] + self._bounds.max_records for record in fresh
+        )
+
+    async def _apply(self, piece: Sequence[Work], acknowledge: Acknowledge, *, may_be_ahead: bool) -> None:
         operations = [_operation(work) for work in piece]
         started = now_ms()
 
         async def once() -> Sequence[Applied | Rejected]:
-            return await self._indexer.apply(operations, Deadline.after(self._bounds.apply_timeout_s))
+            deadline = Deadline.after(self._bounds.apply_timeout_s)
+            return await self._indexer.apply(operations, deadline, may_be_ahead=may_be_ahead)
 
         results = await self._patiently("index", once)
         if len(results) != len(piece):

@@ -93,16 +93,21 @@ class DictIndexer:
         self.outages = 0
         self.batches: list[list[str]] = []
 
-    async def apply(self, batch: Sequence[Change], deadline: Deadline) -> Sequence[Applied | Rejected]:
+    async def apply(
+        self, batch: Sequence[Change], deadline: Deadline, *, may_be_ahead: bool = False
+    ) -> Sequence[Applied | Rejected]:
         self.batches.append([operation.profile_id for operation in batch])
         if self.outages:
             self.outages -= 1
             raise Unavailable("The index is away.")
-        return [self._one(operation) for operation in batch]
+        return [self._one(operation, may_be_ahead) for operation in batch]
 
-    def _one(self, operation: Change) -> Applied | Rejected:
+    def _one(self, operation: Change, may_be_ahead: bool) -> Applied | Rejected:
         if operation.profile_id in self.poisoned:
             return Rejected(Stage.WRITE, "InputError", "refused for good")
+        held = self.held.get(operation.profile_id)
+        if may_be_ahead and held is not None and held.version > operation.version:
+            return Applied(None if isinstance(operation, Delete) else np.ones(4, dtype=np.float32) / 2)
         if isinstance(operation, Delete):
             self.held.pop(operation.profile_id, None)
             return Applied(None)

@@ -88,8 +88,13 @@ class Rejected:
 class Indexer(Protocol):
     """Applies operations to the index. Repeating a batch is harmless."""
 
-    async def apply(self, batch: Sequence[Change], deadline: Deadline) -> Sequence[Applied | Rejected]:
+    async def apply(
+        self, batch: Sequence[Change], deadline: Deadline, *, may_be_ahead: bool = False
+    ) -> Sequence[Applied | Rejected]:
         """Apply a batch whose profile ids are unique.
+
+        Args:
+            may_be_ahead: a process before this one may have written newer versions than these; such ones stay.
 
         Returns:
             One result per operation, in the order of `batch`.

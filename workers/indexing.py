@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -32,16 +32,28 @@ class ModelIndexer:
         self._embedding = ThreadPoolExecutor(1, "embed")
         self._writing = ThreadPoolExecutor(1, "write")
 
-    async def apply(self, batch: Sequence[Change], deadline: Deadline) -> Sequence[Applied | Rejected]:
+    async def apply(
+        self, batch: Sequence[Change], deadline: Deadline, *, may_be_ahead: bool = False
+    ) -> Sequence[Applied | Rejected]:
         """See `workers.contract.Indexer.apply`."""
         ids = {operation.profile_id for operation in batch}
         if len(ids) != len(batch):
             raise AssertionError("Profile ids of a batch must be unique. This is a bug.")
-        held = await self._held([operation for operation in batch if isinstance(operation, Refresh)], deadline)
+        ahead = await self._ahead(batch, deadline) if may_be_ahead else frozenset[str]()
+        refreshes = [o for o in batch if isinstance(o, Refresh) and o.profile_id not in ahead]
+        held = await self._held(refreshes, deadline)
         writes = [operation for operation in batch if not isinstance(operation, Delete)]
         deletes = [operation.profile_id for operation in batch if isinstance(operation, Delete)]
-        results = await self._upsert(writes, held, deadline) | await self._delete(deletes, deadline)
+        results: dict[str, Applied | Rejected] = dict.fromkeys(deletes, Applied(None))
+        results |= await self._upsert(writes, held, ahead, deadline)
+        await self._delete([profile_id for profile_id in deletes if profile_id not in ahead], deadline)
         return [results[operation.profile_id] for operation in batch]
+
+    async def _ahead(self, batch: Sequence[Change], deadline: Deadline) -> frozenset[str]:
+        """Profiles of which the index holds a newer version."""
+        ids, left = [operation.profile_id for operation in batch], deadline.remaining()
+        found = await self._on(self._writing, lambda: self._index.versions(self._collection, ids, left), deadline)
+        return frozenset(o.profile_id for o in batch if found.get(o.profile_id, o.version) > o.version)
 
     async def _held(self, refreshes: Sequence[Refresh], deadline: Deadline) -> dict[str, Vectors]:
         """Vectors that the index holds already, by profile id."""
@@ -52,7 +64,11 @@ class ModelIndexer:
         return await self._on(self._writing, lambda: self._index.vectors(self._collection, ids, left), deadline)
 
     async def _upsert(
-        self, writes: Sequence[Upsert | Refresh], held: Mapping[str, Vectors], deadline: Deadline
+        self,
+        writes: Sequence[Upsert | Refresh],
+        held: Mapping[str, Vectors],
+        ahead: Collection[str],
+        deadline: Deadline,
     ) -> dict[str, Applied | Rejected]:
         if not writes:
             return {}
@@ -65,6 +81,8 @@ class ModelIndexer:
             vector = vectors[operation.profile_id]
             if isinstance(vector, Rejected):
                 results[operation.profile_id] = vector
+            elif operation.profile_id in ahead:
+                results[operation.profile_id] = Applied(vector)
             else:
                 rows.append(row_of(operation, vector))
         written = await self._on(self._writing, lambda: self._write(rows, deadline), deadline)
@@ -72,15 +90,13 @@ class ModelIndexer:
             results[row.profile_id] = done if isinstance(done, Rejected) else Applied(row.vector)
         return results
 
-    async def _delete(self, profile_ids: Sequence[str], deadline: Deadline) -> dict[str, Applied | Rejected]:
-        if not profile_ids:
-            return {}
-        await self._on(
-            self._writing,
-            lambda: self._index.delete(self._collection, profile_ids, timeout_s=deadline.remaining()),
-            deadline,
-        )
-        return {profile_id: Applied(None) for profile_id in profile_ids}
+    async def _delete(self, profile_ids: Sequence[str], deadline: Deadline) -> None:
+        if profile_ids:
+            await self._on(
+                self._writing,
+                lambda: self._index.delete(self._collection, profile_ids, timeout_s=deadline.remaining()),
+                deadline,
+            )
 
     def _embed(self, upserts: Sequence[Upsert | Refresh]) -> list[Vectors | Rejected]:
         def embed(piece: Sequence[Upsert | Refresh]) -> list[Vectors]:

@@ -9,16 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
-from typer import Context
 from typer.core import TyperGroup
 
 from kith import wiring
 from kith.errors import InputError
 from kith.settings import load_settings
-from schemas.records import BackfillRun, Phase
+from schemas.operations import BackfillRun, Phase
 from streams.sources.detect import Format
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 class _RunUnlessNamed(TyperGroup):
     """`kith backfill --from earliest` is `kith backfill run --from earliest`."""
 
-    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0].startswith("--") and args[0] != "--help":
             args = ["run", *args]
         return super().parse_args(ctx, args)

@@ -6,7 +6,8 @@ from confluent_kafka.admin import AdminClient
 
 from kith import wiring
 from kith.settings import DEFAULT_MODEL_DIR
-from schemas.records import Erasure, Operation, Outcome, Profile, ProfileChange
+from schemas.operations import Erasure
+from schemas.records import Operation, Outcome, Profile, ProfileChange
 from streams.clock import now_ms
 from streams.publisher import Outgoing
 from streams.topic_reader import read_topic

@@ -47,12 +47,23 @@ class Indexer(DictIndexer):
     def __init__(self, fuse):
         super().__init__()
         self.fuse = fuse
+        self.newest = {}
 
-    async def apply(self, batch, deadline):
+    def _watch(self, profile_id):
+        """While a profile is searchable its version never falls, not even until the next batch."""
+        if profile_id not in self.held:
+            self.newest.pop(profile_id, None)
+            return
+        version = self.held[profile_id].version
+        assert version >= self.newest.get(profile_id, version), f"{profile_id} was set back to {version}"
+        self.newest[profile_id] = version
+
+    async def apply(self, batch, deadline, *, may_be_ahead=False):
         done = []
         for operation in batch:
             self.fuse.burn()
-            done.append(self._one(operation))
+            done.append(self._one(operation, may_be_ahead))
+            self._watch(operation.profile_id)
         self.fuse.burn()
         return done
 

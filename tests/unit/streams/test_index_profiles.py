@@ -26,6 +26,11 @@ class Bench:
         self.end = 0
         self.table = MemoryTable()
         self.publisher = ListPublisher()
+        self._give_up_s = give_up_s
+        self.restart()
+
+    def restart(self) -> None:
+        """A new process on the same table and the same index."""
         known = KnownProfiles(
             lambda: self.table, self.codec, self.publisher, Topics().state, lambda: {"changes": "id-1"}, timeout_s=5
         )
@@ -34,7 +39,7 @@ class Bench:
             known,
             self.indexer,
             self.effects,
-            BackPressure(0.01, give_up_s),
+            BackPressure(0.01, self._give_up_s),
             BatchBounds(max_records=4, max_tokens=10_000, apply_timeout_s=5),
         )
 
@@ -137,3 +142,30 @@ async def test_a_registry_that_is_away_stops_nothing_for_good():
     assert bench.acknowledged == []
     bench.registry.away = False
     assert await bench.settle(record) == {1: Outcome.INDEXED}
+
+
+class CrashError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("later", [1, 2, 3])
+async def test_a_crash_before_the_table_knew_sets_nothing_back_however_the_records_are_cut_again(later):
+    bench = Bench()
+    await bench.settle(bench.upsert("p", 1))
+    changes = [bench.upsert("p", 2, "Ada B"), bench.upsert("p", 3, "Ada C"), bench.upsert("p", 4, "Ada D")]
+
+    async def crash(_settled):
+        raise CrashError
+
+    bench.effects.keep_vectors, kept = crash, bench.effects.keep_vectors
+    with pytest.raises(CrashError):
+        await bench.settle(*changes)
+    bench.effects.keep_vectors = kept
+    assert bench.indexer.held["p"].version == 4
+    bench.restart()
+    bench.end -= 3
+    for cut in (changes[:later], changes[later:]):
+        if cut:
+            await bench.settle(*cut)
+            assert bench.indexer.held["p"].version == 4
+    assert len(bench.acknowledged) == 4
