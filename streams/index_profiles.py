@@ -106,9 +106,9 @@ class ProfileIndexing:
         """
         for record in fresh:
             self._began.setdefault((record.topic, record.partition), record.offset)
-        return any(
-            record.offset < self._began[record.topic, record.partition] + self._bounds.max_records for record in fresh
-        )
+        # Twice, for transactions of a single record each leave a hole after it.
+        reach = 2 * self._bounds.max_records
+        return any(record.offset < self._began[record.topic, record.partition] + reach for record in fresh)
 
     async def _apply(self, piece: Sequence[Work], acknowledge: Acknowledge, *, may_be_ahead: bool) -> None:
         operations = [_operation(work) for work in piece]

@@ -25,7 +25,9 @@ _EXIT_SOME_REJECTED = 1
 
 
 def produce(
-    file: Path | None = typer.Argument(None, help="File of profiles: JSON Resume, JSONL of our own fields, or CSV."),
+    file: Path | None = typer.Argument(
+        None, help="File of profiles: JSON Resume, CSV, or our own fields as JSONL, Avro, Parquet."
+    ),
     file_format: Format = typer.Option(Format.AUTO, "--format", help="Format of FILE; auto looks into it."),
     header_map: str = typer.Option("", "--map", help="CSV: our field to the file's column, name=full_name,…"),
     id_field: str | None = typer.Option(None, help="JSON Resume: dotted path of the identity, for example basics.uid."),

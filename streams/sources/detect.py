@@ -15,6 +15,7 @@ from streams.sources.items import Parsed, Rejection, Stamps
 from streams.sources.json_resume import read_json_resume
 from streams.sources.jsonl import read_jsonl
 from streams.sources.raw_lines import MAX_LINE_BYTES, open_input
+from streams.sources.typed_files import AVRO_MAGIC, PARQUET_MAGIC, read_avro, read_parquet
 
 _LOOK_AT_BYTES = 2**16
 _TELLING_MEMBER = re.compile(rb'"(profile_id|basics)"\s*:')
@@ -30,6 +31,8 @@ class Format(StrEnum):
     JSON_RESUME = "jsonresume"
     JSONL = "jsonl"
     CSV = "csv"
+    AVRO = "avro"
+    PARQUET = "parquet"
 
 
 @contextmanager
@@ -51,7 +54,7 @@ def opened_profiles(
 
     Raises:
         InputError: the file cannot be read, its format cannot be told, or an option does not go with it; while
-            records are taken, only where a table's header cannot be used.
+            records are taken, where a table's header cannot be used, and where an Avro or Parquet file is damaged.
     """
     with open_input(path) as stream:
         kind = detect(stream, path) if given is Format.AUTO else given
@@ -60,6 +63,10 @@ def opened_profiles(
             yield read_csv(stream, stamps, column_map, max_line_bytes)
         elif kind is Format.JSON_RESUME:
             yield read_json_resume(stream, stamps, id_field, max_line_bytes)
+        elif kind is Format.AVRO:
+            yield read_avro(stream, stamps)
+        elif kind is Format.PARQUET:
+            yield read_parquet(stream, stamps)
         else:
             yield read_jsonl(stream, stamps, max_line_bytes)
 
@@ -74,6 +81,8 @@ def detect(stream: BufferedReader, path: Path) -> Format:
     suffix = path.suffix.lower()
     if not head:
         raise InputError(f"{path} holds nothing but white space.", "Check what should have written it.")
+    if head.startswith((AVRO_MAGIC, PARQUET_MAGIC)):
+        return Format.AVRO if head.startswith(AVRO_MAGIC) else Format.PARQUET
     if head.startswith((b"{", b"[")) and suffix not in _CSV_NAMES:
         found = _TELLING_MEMBER.search(head)
         if found:
@@ -83,7 +92,7 @@ def detect(stream: BufferedReader, path: Path) -> Format:
         return Format.JSONL
     if suffix in _CSV_NAMES or any(x in head.partition(b"\n")[0] for x in _DELIMITERS):
         return Format.CSV
-    raise InputError(f"The format of {path} cannot be told.", "Give --format jsonresume, jsonl or csv.")
+    raise InputError(f"The format of {path} cannot be told.", f"Give --format {', '.join(list(Format)[1:])}.")
 
 
 def _refuse_idle_options(kind: Format, column_map: Mapping[str, str] | None, id_field: str | None) -> None:
