@@ -44,13 +44,13 @@ unit: $(TEST) ## Only the tests that need no part
 integration: $(TEST) ## Only the tests on real parts
 	@$(BIN)/pytest tests/contract tests/integration tests/e2e
 
-test-faults: $(TEST) ## Kill, stop, fill and poison the real parts under load, and audit; about 15 minutes
+test-faults: $(TEST) ## Kill, stop, fill and poison the real parts under load, and audit; about 11 minutes
 	@$(BIN)/pytest tests/faults
 
 test-milvus: $(TEST) $(MILVUS)/.stamp ## The contract of the index on a Milvus server without Docker; about 6 minutes
 	@$(BIN)/pytest tests/contract --milvus-server $(MILVUS)/bin/milvus-server
 
-test-scale: $(TEST) ## 100,000 records, 30 % with a known text: embedded is each text of a profile once; about 10 minutes
+test-scale: $(TEST) ## 100,000 records, 30 % with a known text: embedded is each text of a profile once; about 5 minutes
 	@$(BIN)/pytest tests/scale -s
 
 bench: $(TEST) ## Measure the embedder on this machine
