@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from kith.errors import Unavailable
 from streams.back_pressure import BackPressure
-from streams.groups import GroupOffsets
+from streams.groups import GroupOffsets, Place
 from streams.incoming import Incoming
+
+_AnswerT = TypeVar("_AnswerT")
 
 _TIMEOUT_S = 10.0
 
@@ -24,8 +27,8 @@ class RecordsLeftOutError(RuntimeError):
 class Log(Protocol):
     """What the brokers hold. Both are blocking, and raise `kith.errors.Unavailable`."""
 
-    def committed(self, topic: str, partition: int) -> int:
-        """The next offset to consume; 0 without a commit."""
+    def committed(self, places: Sequence[Place]) -> Mapping[Place, int]:
+        """The next offset to consume of each topic and partition; one without a commit has no entry."""
         ...
 
     def first_offset(self, topic: str, partition: int, since: int) -> int:
@@ -42,7 +45,7 @@ class Continuity:
     def __init__(self, log: Log, back_pressure: BackPressure) -> None:
         self._log = log
         self._back_pressure = back_pressure
-        self._next: dict[tuple[str, int], int] = {}
+        self._next: dict[Place, int] = {}
 
     async def follow(self, records: Sequence[Incoming]) -> list[Incoming]:
         """The records, those that came twice once, in order of their offsets within each partition.
@@ -53,13 +56,14 @@ class Continuity:
         """
         unique = {record.place: record for record in records}
         ordered = [unique[place] for place in sorted(unique)]
+        if new := sorted({(record.topic, record.partition) for record in ordered} - self._next.keys()):
+            committed = await self._ask(lambda: self._log.committed(new))
+            self._next |= {at: committed.get(at, 0) for at in new}
         for record in ordered:
             at = record.topic, record.partition
-            if at not in self._next:
-                self._next[at] = await self._ask(self._log.committed, *at)
             expected = self._next[at]
             if record.offset > expected:
-                found = await self._ask(self._log.first_offset, *at, expected)
+                found = await self._ask(partial(self._log.first_offset, *at, expected))
                 if found < record.offset:
                     raise RecordsLeftOutError(
                         f"Records {found} to {record.offset - 1} of {record.topic}, partition {record.partition}, "
@@ -72,9 +76,8 @@ class Continuity:
         """Begin at the commits again: partitions were taken away."""
         self._next.clear()
 
-    async def _ask(self, question: Any, *args: Any) -> int:
-        answer: int = await self._back_pressure.through("kafka", lambda: asyncio.to_thread(question, *args))
-        return answer
+    async def _ask(self, question: Callable[[], _AnswerT]) -> _AnswerT:
+        return await self._back_pressure.through("kafka", lambda: asyncio.to_thread(question))
 
 
 class KafkaLog:
@@ -89,13 +92,13 @@ class KafkaLog:
         self._config = config
         self._group = group
 
-    def committed(self, topic: str, partition: int) -> int:
+    def committed(self, places: Sequence[Place]) -> Mapping[Place, int]:
         """See Log."""
         offsets = GroupOffsets(self._config, self._group)
         try:
-            return offsets.committed([(topic, partition)]).get((topic, partition), 0)
+            return offsets.committed(places)
         except KafkaException as error:
-            raise self._away(topic, error.args[0].str()) from error
+            raise self._away(self._group, error.args[0].str()) from error
         finally:
             offsets.close()
 
@@ -123,8 +126,8 @@ class KafkaLog:
             raise self._away(topic, "no answer in time" if error is None else error.str())
         return offset
 
-    def _away(self, topic: str, reason: str) -> Unavailable:
+    def _away(self, name: str, reason: str) -> Unavailable:
         return Unavailable(
-            f"Kafka at {self._config['bootstrap.servers']} does not tell the offsets of {topic}: {reason}.",
+            f"Kafka at {self._config['bootstrap.servers']} does not tell the offsets of {name}: {reason}.",
             "Check that the brokers are up.",
         )

@@ -24,11 +24,11 @@ async def test_transactions_leave_holes_and_the_commit_is_where_it_begins(settin
     written_in_transactions(settings, topic, 3)
     log = KafkaLog(config, f"{settings.topic_prefix}{group}")
     assert [log.first_offset(topic, 0, since) for since in range(5)] == [0, 2, 2, 4, 4]
-    assert log.committed(topic, 0) == 0
+    assert log.committed([(topic, 0)]) == {}
     consumer = Consumer(config | {"group.id": f"{settings.topic_prefix}{group}"})
     consumer.commit(offsets=[TopicPartition(topic, 0, 2)], asynchronous=False)
     consumer.close()
-    assert log.committed(topic, 0) == 2
+    assert log.committed([(topic, 0), (topic, 1)]) == {(topic, 0): 2}
     continuity = Continuity(log, BackPressure(0.1, 5))
     await continuity.follow([Incoming(topic, 0, 2, b"k", b"1"), Incoming(topic, 0, 4, b"k", b"2")])
     with pytest.raises(RecordsLeftOutError):
@@ -38,6 +38,6 @@ async def test_transactions_leave_holes_and_the_commit_is_where_it_begins(settin
 def test_brokers_that_are_away_are_waited_for():
     log = KafkaLog({"bootstrap.servers": "127.0.0.1:1"}, "g")
     with pytest.raises(Unavailable, match="does not tell the offsets"):
-        log.committed("changes", 0)
+        log.committed([("changes", 0)])
     with pytest.raises(Unavailable, match="no answer in time"):
         log.first_offset("changes", 0, 0)

@@ -17,10 +17,11 @@ class LogOf:
     def __init__(self, offsets, committed=0):
         self.offsets = offsets
         self.commit = committed
-        self.asked = 0
+        self.asked = self.asked_of_group = 0
 
-    def committed(self, _topic, _partition):
-        return self.commit
+    def committed(self, places):
+        self.asked_of_group += 1
+        return dict.fromkeys(places, self.commit) if self.commit else {}
 
     def first_offset(self, _topic, _partition, since):
         self.asked += 1
@@ -41,6 +42,12 @@ async def test_what_follows_one_after_the_other_costs_no_question():
     assert await continuity.follow(records(0, 1, 2)) == records(0, 1, 2)
     assert await continuity.follow(records(3) + records(0, partition=1)) == records(3) + records(0, partition=1)
     assert log.asked == 0
+
+
+async def test_the_commits_of_all_partitions_are_asked_for_at_once():
+    log = LogOf(range(10))
+    await following(log).follow([one for partition in range(50) for one in records(0, 1, partition=partition)])
+    assert log.asked_of_group == 1
 
 
 async def test_records_that_the_log_holds_and_nobody_delivered_end_it():
