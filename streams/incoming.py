@@ -40,9 +40,14 @@ class Change:
     change: ProfileChange | None
 
     @property
+    def reindexes(self) -> bool:
+        """Whether it asks that the index be made to hold what is known."""
+        return self.change is not None and self.change.operation is Operation.REINDEX
+
+    @property
     def version(self) -> int | None:
         """Version of the change; None for what has none of its own: a tombstone, a request to reindex."""
-        if self.change is None or self.change.operation is Operation.REINDEX:
+        if self.change is None or self.reindexes:
             return None
         return self.change.version
 

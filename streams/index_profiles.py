@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -89,9 +89,9 @@ class ProfileIndexing:
         changes = [item for item in read if isinstance(item, Change)]
         known = await self._patiently("table", lambda: self._known.read(changes))
         decided = plan(changes, known, unsettled.outcomes)
-        may_be_ahead = self._may_be_ahead(fresh)
+        after_crash = self._may_follow_a_crash(fresh)
         for piece in bounded(decided.work, _tokens, self._bounds.max_records, self._bounds.max_tokens):
-            await self._apply(piece, acknowledge, may_be_ahead=may_be_ahead)
+            await self._apply(piece, acknowledge, _may_be_ahead(piece) if after_crash else ())
         # What needs no work comes last: its receipts say that something newer is in the index, and by now it is.
         aside = [_dead(item) for item in read if isinstance(item, Unreadable)]
         aside += [_refused(change, error) for change, error in decided.refused]
@@ -99,7 +99,7 @@ class ProfileIndexing:
         await self._finish(aside, {}, {}, acknowledge)
         await self._patiently("table", lambda: self._known.settled_through(fresh))
 
-    def _may_be_ahead(self, fresh: Sequence[Incoming]) -> bool:
+    def _may_follow_a_crash(self, fresh: Sequence[Incoming]) -> bool:
         """Whether a process before this one may have applied more than the table says, as a crash leaves it.
 
         It had one batch in work, which began where the table's mark is; this one may cut the same records otherwise.
@@ -110,7 +110,7 @@ class ProfileIndexing:
         reach = 2 * self._bounds.max_records
         return any(record.offset < self._began[record.topic, record.partition] + reach for record in fresh)
 
-    async def _apply(self, piece: Sequence[Work], acknowledge: Acknowledge, *, may_be_ahead: bool) -> None:
+    async def _apply(self, piece: Sequence[Work], acknowledge: Acknowledge, may_be_ahead: Collection[str]) -> None:
         operations = [_operation(work) for work in piece]
         started = now_ms()
 
@@ -176,6 +176,13 @@ def _leave(error: BaseException | None) -> None:
 def _without(records: Sequence[Incoming], fresh: Sequence[Incoming]) -> list[Incoming]:
     kept = {record.place for record in fresh}
     return [record for record in records if record.place not in kept]
+
+
+def _may_be_ahead(piece: Sequence[Work]) -> frozenset[str]:
+    """Profiles that the index may know more of; a request to reindex means what the table knows, whatever is there."""
+    return frozenset(
+        work.profile_id for work in piece if not any(change.reindexes for change, _outcome in work.outcomes)
+    )
 
 
 def _operation(work: Work) -> contract.Change:

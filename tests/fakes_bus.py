@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -94,13 +94,13 @@ class DictIndexer:
         self.batches: list[list[str]] = []
 
     async def apply(
-        self, batch: Sequence[Change], deadline: Deadline, *, may_be_ahead: bool = False
+        self, batch: Sequence[Change], deadline: Deadline, *, may_be_ahead: Collection[str] = ()
     ) -> Sequence[Applied | Rejected]:
         self.batches.append([operation.profile_id for operation in batch])
         if self.outages:
             self.outages -= 1
             raise Unavailable("The index is away.")
-        return [self._one(operation, may_be_ahead) for operation in batch]
+        return [self._one(operation, operation.profile_id in may_be_ahead) for operation in batch]
 
     def _one(self, operation: Change, may_be_ahead: bool) -> Applied | Rejected:
         if operation.profile_id in self.poisoned:

@@ -6,7 +6,7 @@ Milvus or ONNX Runtime comes up.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -89,12 +89,12 @@ class Indexer(Protocol):
     """Applies operations to the index. Repeating a batch is harmless."""
 
     async def apply(
-        self, batch: Sequence[Change], deadline: Deadline, *, may_be_ahead: bool = False
+        self, batch: Sequence[Change], deadline: Deadline, *, may_be_ahead: Collection[str] = ()
     ) -> Sequence[Applied | Rejected]:
         """Apply a batch whose profile ids are unique.
 
         Args:
-            may_be_ahead: a process before this one may have written newer versions than these; such ones stay.
+            may_be_ahead: profiles of which a process before this one may have written a newer version; that one stays.
 
         Returns:
             One result per operation, in the order of `batch`.

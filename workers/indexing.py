@@ -33,13 +33,13 @@ class ModelIndexer:
         self._writing = ThreadPoolExecutor(1, "write")
 
     async def apply(
-        self, batch: Sequence[Change], deadline: Deadline, *, may_be_ahead: bool = False
+        self, batch: Sequence[Change], deadline: Deadline, *, may_be_ahead: Collection[str] = ()
     ) -> Sequence[Applied | Rejected]:
         """See `workers.contract.Indexer.apply`."""
         ids = {operation.profile_id for operation in batch}
         if len(ids) != len(batch):
             raise AssertionError("Profile ids of a batch must be unique. This is a bug.")
-        ahead = await self._ahead(batch, deadline) if may_be_ahead else frozenset[str]()
+        ahead = await self._ahead([o for o in batch if o.profile_id in may_be_ahead], deadline)
         refreshes = [o for o in batch if isinstance(o, Refresh) and o.profile_id not in ahead]
         held = await self._held(refreshes, deadline)
         writes = [operation for operation in batch if not isinstance(operation, Delete)]
@@ -51,6 +51,8 @@ class ModelIndexer:
 
     async def _ahead(self, batch: Sequence[Change], deadline: Deadline) -> frozenset[str]:
         """Profiles of which the index holds a newer version."""
+        if not batch:
+            return frozenset()
         ids, left = [operation.profile_id for operation in batch], deadline.remaining()
         found = await self._on(self._writing, lambda: self._index.versions(self._collection, ids, left), deadline)
         return frozenset(o.profile_id for o in batch if found.get(o.profile_id, o.version) > o.version)

@@ -58,11 +58,11 @@ class Indexer(DictIndexer):
         assert version >= self.newest.get(profile_id, version), f"{profile_id} was set back to {version}"
         self.newest[profile_id] = version
 
-    async def apply(self, batch, deadline, *, may_be_ahead=False):
+    async def apply(self, batch, deadline, *, may_be_ahead=()):
         done = []
         for operation in batch:
             self.fuse.burn()
-            done.append(self._one(operation, may_be_ahead))
+            done.append(self._one(operation, operation.profile_id in may_be_ahead))
             self._watch(operation.profile_id)
         self.fuse.burn()
         return done

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from kith.errors import Unavailable
@@ -169,3 +171,13 @@ async def test_a_crash_before_the_table_knew_sets_nothing_back_however_the_recor
             await bench.settle(*cut)
             assert bench.indexer.held["p"].version == 4
     assert len(bench.acknowledged) == 4
+
+
+async def test_a_request_to_reindex_sets_right_what_is_newer_than_the_log_as_the_first_thing_of_a_process():
+    bench = Bench()
+    await bench.settle(bench.upsert("p", 2))
+    bench.indexer.held["p"] = replace(bench.indexer.held["p"], version=9)
+    bench.restart()
+    asked = ProfileChange("p", 0, 1_000, Operation.REINDEX)
+    await bench.settle((b"p", bench.codec.encode("changes-value", asked)))
+    assert bench.indexer.held["p"].version == 2

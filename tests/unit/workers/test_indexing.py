@@ -82,7 +82,7 @@ async def test_what_the_index_holds_newer_stays_while_it_may_be_ahead():
         Delete("c", 5),
         Upsert("d", 5, fields, "Roofer."),
     ]
-    results = await indexer.apply(batch, Deadline.after(5), may_be_ahead=True)
+    results = await indexer.apply(batch, Deadline.after(5), may_be_ahead={"a", "b", "c", "d"})
     assert {profile_id: row.version for profile_id, row in index.rows.items()} == {"a": 6, "b": 6, "c": 6, "d": 5}
     assert {row.text for row in index.rows.values()} == {"Baker.", "Roofer."}
     # The vector of an operation is that of its own text, and not of what the index holds.
