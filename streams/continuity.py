@@ -86,17 +86,19 @@ class KafkaLog:
     Args:
         config: librdkafka configuration to reach the cluster.
         group: consumer group of the indexer.
+        timeout_s: for each answer, seconds.
     """
 
-    def __init__(self, config: dict[str, Any], group: str) -> None:
+    def __init__(self, config: dict[str, Any], group: str, timeout_s: float = _TIMEOUT_S) -> None:
         self._config = config
         self._group = group
+        self._timeout_s = timeout_s
 
     def committed(self, places: Sequence[Place]) -> Mapping[Place, int]:
         """See Log."""
         offsets = GroupOffsets(self._config, self._group)
         try:
-            return offsets.committed(places)
+            return offsets.committed(places, self._timeout_s)
         except KafkaException as error:
             raise self._away(self._group, error.args[0].str()) from error
         finally:
@@ -117,7 +119,7 @@ class KafkaLog:
         )
         try:
             consumer.assign([TopicPartition(topic, partition, since)])
-            message = consumer.poll(_TIMEOUT_S)
+            message = consumer.poll(self._timeout_s)
         finally:
             consumer.close()
         error = None if message is None else message.error()
