@@ -30,3 +30,9 @@ SEARCH_INDEX_SECONDS = Histogram("kith_search_index_seconds", "Time of one call 
 SEARCH_DROPPED = Counter(
     "kith_search_replies_dropped_total", "Requests that could not be answered, by the reason.", ["reason"]
 )
+ROLLOUT_SKIPPED = Counter(
+    "kith_rollout_skipped_total",
+    "What a rollout left out so that no answer waits for it, by the reason.",
+    ["reason"],
+)
+ROLLOUT_ENDED = Counter("kith_rollout_ended_total", "Rollouts that this process ended because a guardrail was broken.")

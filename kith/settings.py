@@ -82,6 +82,9 @@ class Settings(BaseSettings):
 
     # Model.
     model_dir: Path = Field(DEFAULT_MODEL_DIR, description="Folder of the model release to embed with")
+    models_dir: Path = Field(
+        DEFAULT_MODEL_DIR.parent, description="Folder of further model releases, each in a folder of its name"
+    )
     provider: Literal["cpu", "cuda"] = Field("cpu", description="Where the model runs; cuda without a GPU is an error")
     embed_threads: int = Field(0, ge=0, le=256, description="Threads per embedding run; 0 takes every core")
     embed_token_budget: int = Field(512, ge=64, le=1_000_000, description="Tokens (padded) per embedding run")
@@ -116,7 +119,7 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] = Field("console", description="Log lines for people or for machines")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
 
-    @field_validator("state_dir", "parts_dir", "model_dir")
+    @field_validator("state_dir", "parts_dir", "model_dir", "models_dir")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()

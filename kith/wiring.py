@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import ssl
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kith.errors import ReleaseError
@@ -20,12 +22,15 @@ if TYPE_CHECKING:
     from streams.rebuild import Rebuild
     from streams.topics import TopicAdmin
     from workers.bound_collections import OneCollection
+    from workers.comparison import CandidateTraffic
     from workers.contract import CollectionInfo
     from workers.embedding import OnnxEmbedder
     from workers.milvus_index import MilvusIndex
     from workers.query_consumer import QueryConsumer
     from workers.release import Release
+    from workers.rollout_watch import RolloutWatch
     from workers.search_client import SearchClient
+    from workers.serving_models import ServingModels
 
 # Creating, indexing and loading a collection, all together.
 _MILVUS_SETUP_S = 30.0
@@ -198,37 +203,110 @@ def live_collection(settings: Settings, held: MilvusIndex) -> CollectionInfo:
     )
 
 
-def query_consumer(settings: Settings) -> QueryConsumer:
+def serving_models(settings: Settings) -> ServingModels:
+    """Models by release name: the configured one, loaded now, and others of its folder and of `models_dir`.
+
+    Raises:
+        kith.errors.ReleaseError: the configured release is missing or altered.
+    """
+    from workers.embedding import OnnxEmbedder
+    from workers.release import load_release
+    from workers.serving_models import ServingModels
+
+    own = release(settings).manifest.name
+
+    def load(model: str) -> OnnxEmbedder:
+        found = load_release(release_folder(settings, model))
+        return OnnxEmbedder(
+            found,
+            threads=settings.embed_threads,
+            token_budget=settings.embed_token_budget,
+            provider=settings.provider,
+        )
+
+    models = ServingModels(load)
+    models.load_now(own)
+    return models
+
+
+def release_folder(settings: Settings, model: str) -> Path:
+    """Where a release lies: the configured folder if it is that one, else a folder of its name in `models_dir`.
+
+    Raises:
+        kith.errors.InputError: it is not a release name.
+        kith.errors.ReleaseError: the release is not there, or is another one.
+    """
+    from workers.model_collections import collection_name
+    from workers.release import MANIFEST, read_manifest
+
+    collection_name(model)  # a name, and not a path to somewhere else
+    if read_manifest(settings.model_dir).name == model:
+        return settings.model_dir
+    folder = settings.models_dir / model
+    if not (folder / MANIFEST).is_file():
+        known = ", ".join(sorted(path.parent.name for path in settings.models_dir.glob(f"*/{MANIFEST}")))
+        raise ReleaseError(
+            f"There is no release {model} in {settings.models_dir} (there are: {known or 'none'}).",
+            "Put its folder there, or set KITH_MODELS_DIR.",
+        )
+    if (name := read_manifest(folder).name) != model:
+        raise ReleaseError(f"{folder} holds the release {name}.", f"Rename the folder to {name}.")
+    return folder
+
+
+@dataclass(frozen=True, slots=True)
+class QueryParts:
+    """The query consumer, and what it follows a rollout with."""
+
+    consumer: QueryConsumer
+    watch: RolloutWatch
+    candidate: CandidateTraffic
+
+
+def query_consumer(settings: Settings) -> QueryParts:
     """What answers search requests.
 
     Raises:
         kith.errors.ReleaseError: the model release is missing or altered.
     """
-    from workers.model_collections import resolve_live
+    from workers.comparison import CandidateTraffic
+    from workers.model_collections import collection_name, describe, resolve_live
     from workers.query_consumer import QueryConsumer
+    from workers.retrieval import Retrieval
+    from workers.rollout_watch import RolloutWatch
     from workers.search import QueryLimits, Searcher
 
     require(settings, "kafka_bootstrap", "milvus_uri")
-    model, held = embedder(settings), index(settings)
+    models, held, records, declared = serving_models(settings), index(settings), codec(settings), topics(settings)
     # Looking the alias up and searching together leave the reply some time to travel.
     each_s = _SHARE_OF_TIMEOUT * settings.query_timeout_s
-    searcher = Searcher(
-        model,
-        held,
-        model.model,
-        lambda: resolve_live(held.connection, each_s, settings.collection_prefix),
-        QueryLimits(settings.query_max_limit, settings.query_max_chars, each_s),
+    prefix, retrieval = settings.collection_prefix, Retrieval(held, each_s)
+    watch = RolloutWatch(settings.kafka_client(), records, declared)
+    candidate = CandidateTraffic(
+        watch.current,
+        lambda model: describe(held.connection, collection_name(model, prefix), each_s),
+        models,
+        retrieval,
+        watch.observe,
     )
-    return QueryConsumer(
+    searcher = Searcher(
+        models,
+        retrieval,
+        lambda: resolve_live(held.connection, each_s, prefix),
+        QueryLimits(settings.query_max_limit, settings.query_max_chars),
+        candidate,
+    )
+    consumer = QueryConsumer(
         settings.kafka_client(),
-        codec(settings),
-        topics(settings),
+        records,
+        declared,
         searcher,
         group=f"{settings.topic_prefix}kith-query",
         reply_topics=re.escape(settings.topic_prefix) + settings.reply_topics_allowed,
         max_batch=settings.query_max_batch,
         default_timeout_s=settings.query_timeout_s,
     )
+    return QueryParts(consumer, watch, candidate)
 
 
 def search_client(settings: Settings) -> SearchClient:

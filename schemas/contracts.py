@@ -25,6 +25,7 @@ from schemas.records import (
     SearchReply,
     SearchRequest,
 )
+from schemas.rollouts import Rollout, SearchFeedback, SearchObservation
 
 Record = (
     ProfileChange
@@ -36,6 +37,9 @@ Record = (
     | BackfillRun
     | SearchRequest
     | SearchReply
+    | SearchFeedback
+    | SearchObservation
+    | Rollout
 )
 
 FILES: dict[type, str] = {
@@ -48,6 +52,9 @@ FILES: dict[type, str] = {
     BackfillRun: "backfill_run",
     SearchRequest: "search_request",
     SearchReply: "search_reply",
+    SearchFeedback: "search_feedback",
+    SearchObservation: "search_observation",
+    Rollout: "rollout",
 }
 
 

@@ -300,6 +300,7 @@ class SearchRequest:
     with_matched_text: bool = True
     deadline_at: int | None = None
     requester: str | None = None
+    cohort: str | None = None
 
     @classmethod
     def from_avro(cls, data: dict[str, Any]) -> SearchRequest:

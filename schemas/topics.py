@@ -17,6 +17,7 @@ from schemas.records import (
     SearchReply,
     SearchRequest,
 )
+from schemas.rollouts import Rollout, SearchFeedback, SearchObservation
 
 _HOUR_MS = 60 * 60 * 1000
 _DAY_MS = 24 * _HOUR_MS
@@ -32,6 +33,9 @@ _DEAD_LETTERS = "Changes that can never succeed, with reason and bytes; without 
 _ERASURES = "Proof of each erasure, without personal data."
 _RUNS = "How far each backfill is."
 _REPLIES = "Answers for `kith search`."
+_FEEDBACK = "What requesters did with hits."
+_OBSERVATIONS = "How questions were answered while a rollout went on."
+_ROLLOUTS = "How far each rollout of a model is."
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,9 @@ class Topics:
         self.runs = topic("profile.backfill-runs", BackfillRun, "run_id", "compact", _FOREVER, _RUNS)
         self.requests = topic("search.requests", SearchRequest, "none", "delete", _HOUR_MS, "Questions.")
         self.replies = topic("search.replies", SearchReply, "none", "delete", _HOUR_MS, _REPLIES, rooms=4)
+        self.feedback = topic("search.feedback", SearchFeedback, "none", "delete", 30 * _DAY_MS, _FEEDBACK)
+        self.observations = topic("search.observations", SearchObservation, "none", "delete", _DAY_MS, _OBSERVATIONS)
+        self.rollouts = topic("search.rollouts", Rollout, "candidate", "compact", _FOREVER, _ROLLOUTS)
 
     def all(self) -> tuple[Topic, ...]:
         """Every topic, in the order of the data flow."""
@@ -116,6 +123,9 @@ class Topics:
             self.runs,
             self.requests,
             self.replies,
+            self.feedback,
+            self.observations,
+            self.rollouts,
         )
 
     @property

@@ -39,7 +39,8 @@ def run_query_consumer(settings: Settings) -> None:
     from kith.logs import configure_logs
 
     configure_logs(settings.log_format, settings.log_level, "query")
-    consumer = wiring.query_consumer(settings)
+    parts = wiring.query_consumer(settings)
+    consumer = parts.consumer
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: consumer.stop())
     health = HealthServer(
@@ -51,5 +52,5 @@ def run_query_consumer(settings: Settings) -> None:
     structlog.get_logger(__name__).info(
         "query consumer starts", kafka=settings.kafka_bootstrap, health_port=health.port
     )
-    with health:
+    with parts.watch, parts.candidate, health:
         consumer.run()

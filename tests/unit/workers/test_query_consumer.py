@@ -7,10 +7,11 @@ from schemas import headers
 from schemas.codec import Codec
 from schemas.records import ReplyStatus, SearchReply, SearchRequest
 from schemas.topics import Topics
-from tests.fakes import BagOfWordsEmbedder, BruteForceIndex
+from tests.fakes import BagOfWordsEmbedder, BruteForceIndex, serving
 from tests.fakes_bus import MemoryRegistry
 from workers.contract import CollectionInfo
 from workers.query_consumer import QueryConsumer, ReplyAddress
+from workers.retrieval import Retrieval
 from workers.search import QueryLimits, Searcher
 
 TOPICS = Topics("t.")
@@ -23,7 +24,7 @@ class Desk:
         self.codec = Codec(self.registry)
         live = CollectionInfo("c", "student-v0", "profile-text-1", 16)
         searcher = Searcher(
-            BagOfWordsEmbedder(), BruteForceIndex(), "student-v0", lambda: live, QueryLimits(10, 50, 5.0)
+            serving(BagOfWordsEmbedder()), Retrieval(BruteForceIndex(), 5.0), lambda: live, QueryLimits(10, 50)
         )
         self.consumer = QueryConsumer(
             {"bootstrap.servers": "127.0.0.1:1"},

@@ -2,9 +2,10 @@ import pytest
 
 from kith.errors import Unavailable
 from schemas.records import FilterOperator, ReplyStatus, RequestFilter, SearchRequest
-from tests.fakes import DIM, BagOfWordsEmbedder, BruteForceIndex
+from tests.fakes import DIM, BagOfWordsEmbedder, BruteForceIndex, serving
 from workers.contract import CollectionInfo, ProfileFields, Row
-from workers.search import MOST_MATCHED, QueryLimits, Searcher
+from workers.retrieval import MOST_MATCHED, Retrieval
+from workers.search import QueryLimits, Searcher
 
 NOW = 1_000_000
 TEXTS = {
@@ -25,10 +26,13 @@ class Bench:
         self.index.upsert("c", rows, 1)
         self.resolved = 0
         self.collection = CollectionInfo("c", model, "profile-text-1", DIM)
-        self.searcher = Searcher(
-            self.embedder, self.index, "student-v0", self.resolve, QueryLimits(max_limit=10, max_chars=50, timeout_s=5)
-        )
+        self.searcher = self.build(self.resolve)
         self.embedder.calls.clear()
+
+    def build(self, resolve, max_limit=10) -> Searcher:
+        return Searcher(
+            serving(self.embedder), Retrieval(self.index, 5), resolve, QueryLimits(max_limit=max_limit, max_chars=50)
+        )
 
     def resolve(self) -> CollectionInfo:
         self.resolved += 1
@@ -116,7 +120,7 @@ def test_an_alias_that_cannot_be_resolved_is_unavailable():
     def gone() -> CollectionInfo:
         raise Unavailable("no alias")
 
-    bench.searcher = Searcher(bench.embedder, bench.index, "student-v0", gone, QueryLimits(10, 50, 5))
+    bench.searcher = bench.build(gone)
     assert bench.answer(SearchRequest("bread"))[0].status is ReplyStatus.UNAVAILABLE
 
 
@@ -127,7 +131,7 @@ def test_only_the_first_hits_cost_an_embedding_of_their_sentences():
         for n in range(30)
     ]
     bench.index.upsert("c", rows, 1)
-    bench.searcher = Searcher(bench.embedder, bench.index, "student-v0", bench.resolve, QueryLimits(100, 50, 5))
+    bench.searcher = bench.build(bench.resolve, max_limit=100)
     bench.embedder.calls.clear()
     (reply,) = bench.answer(SearchRequest("sings", limit=30))
     assert len(reply.hits) == 30

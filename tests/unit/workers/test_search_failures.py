@@ -4,12 +4,13 @@ import pytest
 
 from kith.errors import InputError, SettingsError, Unavailable
 from schemas.records import ReplyStatus, SearchRequest
-from tests.fakes import DIM, BagOfWordsEmbedder, BruteForceIndex
+from tests.fakes import DIM, BagOfWordsEmbedder, BruteForceIndex, serving
 from workers.contract import CollectionInfo, ProfileFields, Row
 from workers.matched_text import parts_of
+from workers.retrieval import Retrieval
 from workers.search import QueryLimits, Searcher
 
-LIMITS = QueryLimits(max_limit=10, max_chars=50, timeout_s=5)
+LIMITS = QueryLimits(max_limit=10, max_chars=50)
 
 
 class PickyEmbedder(BagOfWordsEmbedder):
@@ -34,7 +35,7 @@ def searcher(index=None, embedder=None, resolve=live):
     model = embedder or BagOfWordsEmbedder()
     held = index or BruteForceIndex()
     held.upsert("c", [Row("bob", 3, ProfileFields(name="Bob"), "Baker of bread.", model.embed(["bread"])[0])], 1)
-    return Searcher(model, held, "student-v0", resolve, LIMITS)
+    return Searcher(serving(model), Retrieval(held, 5), resolve, LIMITS)
 
 
 def test_a_query_that_cannot_be_embedded_takes_no_other_with_it():

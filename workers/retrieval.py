@@ -1,0 +1,147 @@
+"""Questions against one collection, with the model of its vectors: embed, search, shape. Knows nothing of Kafka."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kith import metrics
+from kith.deadline import Deadline
+from kith.errors import InputError, KithError
+from schemas.records import ReplyHit, ReplyStatus, SearchReply, SearchRequest
+from workers.contract import CollectionInfo, Embedder, Filter, Hit, Index, Vectors
+from workers.matched_text import nearest_parts, shortened
+
+# Each hit costs an embedding of its sentences; further hits get the beginning of their text.
+MOST_MATCHED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A collection and the model of its vectors: they are only ever handed on together.
+
+    Raises:
+        AssertionError: the embedder makes vectors of another length.
+    """
+
+    collection: CollectionInfo
+    embedder: Embedder
+
+    def __post_init__(self) -> None:
+        if self.embedder.dim != self.collection.dim:
+            raise AssertionError(f"{self.collection.name} was given a model of another length. This is a bug.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Searched:
+    hits: list[Hit]
+    search_ms: float
+
+
+class Retrieval:
+    """Searches one index. Safe for several threads.
+
+    Args:
+        timeout_s: for all of a call's work in the index, seconds.
+    """
+
+    def __init__(self, index: Index, timeout_s: float) -> None:
+        self._index = index
+        self._timeout_s = timeout_s
+
+    def answer(self, arm: Arm, requests: Sequence[SearchRequest]) -> list[SearchReply]:
+        """One reply per request, in order; blocking. Never raises for a request's content or a part that is away."""
+        started = time.perf_counter()
+        try:
+            vectors = arm.embedder.embed([request.query for request in requests])
+        except InputError as error:
+            # The query that cannot be embedded must not take the others with it.
+            return [bad_request(str(error))] if len(requests) == 1 else [self.answer(arm, [one])[0] for one in requests]
+        embed_ms = (time.perf_counter() - started) * 1000
+        metrics.SEARCH_EMBED_SECONDS.observe(embed_ms / 1000)
+        found = self._find(requests, vectors, arm.collection.name)
+        texts = _matched(arm.embedder, requests, vectors, found)
+        return [
+            _reply(one, matched, arm.collection, embed_ms) if isinstance(one, _Searched) else one
+            for one, matched in zip(found, texts, strict=True)
+        ]
+
+    def _find(
+        self, requests: Sequence[SearchRequest], vectors: Vectors, collection: str
+    ) -> list[_Searched | SearchReply]:
+        # Requests that ask alike go to the index in one call.
+        alike: dict[tuple[int, tuple[Filter, ...]], list[int]] = defaultdict(list)
+        for place, request in enumerate(requests):
+            alike[request.limit, _filters(request)].append(place)
+        deadline = Deadline.after(self._timeout_s)
+        found: dict[int, _Searched | SearchReply] = {}
+        for (limit, filters), places in alike.items():
+            started = time.perf_counter()
+            try:
+                hits = self._index.search(collection, vectors[places], limit, filters, deadline.remaining())
+            except InputError as error:
+                found |= dict.fromkeys(places, bad_request(str(error)))
+                continue
+            except KithError as error:
+                found |= dict.fromkeys(places, unavailable(error))
+                continue
+            search_ms = (time.perf_counter() - started) * 1000
+            metrics.SEARCH_INDEX_SECONDS.observe(search_ms / 1000)
+            found |= {place: _Searched(one, search_ms) for place, one in zip(places, hits, strict=True)}
+        return [found[place] for place in range(len(requests))]
+
+
+def bad_request(reason: str) -> SearchReply:
+    """This request will never succeed."""
+    return SearchReply(ReplyStatus.BAD_REQUEST, reason)
+
+
+def unavailable(error: KithError) -> SearchReply:
+    """A part is away: ask again."""
+    return SearchReply(ReplyStatus.UNAVAILABLE, str(error))
+
+
+def _matched(
+    embedder: Embedder, requests: Sequence[SearchRequest], vectors: Vectors, found: Sequence[_Searched | SearchReply]
+) -> list[list[str]]:
+    texts = [[hit.text for hit in one.hits] if isinstance(one, _Searched) else [] for one in found]
+    wanted = [place for place, request in enumerate(requests) if request.with_matched_text and texts[place]]
+    matched = [[shortened(text) for text in some] for some in texts]
+    if wanted:
+        nearest = nearest_parts(embedder, vectors[wanted], [texts[place][:MOST_MATCHED] for place in wanted])
+        for place, parts in zip(wanted, nearest, strict=True):
+            matched[place][: len(parts)] = parts
+    return matched
+
+
+def _filters(request: SearchRequest) -> tuple[Filter, ...]:
+    return tuple(Filter(one.field, one.operator, tuple(one.values)) for one in request.filters)
+
+
+def _reply(found: _Searched, matched: Sequence[str], collection: CollectionInfo, embed_ms: float) -> SearchReply:
+    return SearchReply(
+        ReplyStatus.OK,
+        hits=[_hit(hit, text) for hit, text in zip(found.hits, matched, strict=True)],
+        model=collection.model,
+        collection=collection.name,
+        embed_ms=embed_ms,
+        search_ms=found.search_ms,
+    )
+
+
+def _hit(hit: Hit, matched: str) -> ReplyHit:
+    fields = hit.fields
+    return ReplyHit(
+        profile_id=hit.profile_id,
+        version=hit.version,
+        score=hit.score,
+        name=fields.name,
+        headline=fields.headline,
+        location=fields.location,
+        country=fields.country,
+        industry=fields.industry,
+        seniority=fields.seniority,
+        matched_text=matched,
+    )
