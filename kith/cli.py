@@ -19,6 +19,7 @@ from kith.commands import (
     models,
     produce,
     rebuild,
+    rollout,
     schemas,
     search,
     serve,
@@ -58,6 +59,7 @@ app.add_typer(backfill.app, name="backfill")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(distill.app, name="distill")
 app.add_typer(models.app, name="models")
+app.add_typer(rollout.app, name="rollout")
 app.command("eval")(evaluate.evaluate)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from streams.erase import Eraser
     from streams.publisher import Publisher
     from streams.rebuild import Rebuild
+    from streams.rollout_log import RolloutLog
     from streams.topics import TopicAdmin
     from workers.bound_collections import OneCollection
     from workers.comparison import CandidateTraffic
@@ -88,13 +89,29 @@ def dead_letter_log(settings: Settings, records: Codec) -> DeadLetterLog:
     return DeadLetterLog(settings.kafka_client(), records, publisher(settings), topics(settings), timeout_s=PUBLISH_S)
 
 
+def rollout_log(settings: Settings, records: Codec) -> RolloutLog:
+    """Where rollouts stand."""
+    from streams.rollout_log import RolloutLog
+
+    return RolloutLog(
+        settings.kafka_client(), records, topics(settings).rollouts, publisher(settings), timeout_s=PUBLISH_S
+    )
+
+
 def audit(settings: Settings, records: Codec, collection: OneCollection, most: int) -> Audit:
     """What compares bus and index.
 
     Args:
         most: wrong profiles to name.
+
+    Raises:
+        kith.errors.Unavailable: Kafka or the registry does not answer.
     """
-    from streams.audit import Audit, AuditBounds
+    from streams.audit import Audit, AuditBounds, AuditedIndexer
+
+    model = release(settings).manifest.name
+    rollout = rollout_log(settings, records).of(model)
+    began = {} if rollout is None else {(one.topic, one.partition): one.offset for one in rollout.inputs}
 
     return Audit(
         settings.kafka_client(),
@@ -103,8 +120,7 @@ def audit(settings: Settings, records: Codec, collection: OneCollection, most: i
         publisher(settings),
         collection,
         AuditBounds(most, PUBLISH_S),
-        group=indexer_group(settings),
-        model=release(settings).manifest.name,
+        AuditedIndexer(model, indexer_group(settings), began),
     )
 
 

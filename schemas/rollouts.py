@@ -100,6 +100,7 @@ class Rollout:
     figures: dict[str, float] = field(default_factory=dict)
     reason: str | None = None
     keep_until: int | None = None
+    retired: str | None = None
 
     @classmethod
     def from_avro(cls, data: dict[str, Any]) -> Rollout:
@@ -114,6 +115,12 @@ class Rollout:
     def running(self) -> bool:
         """Whether it has not ended."""
         return self.phase in RUNNING
+
+    @property
+    def kept_level(self) -> frozenset[str]:
+        """Releases whose indexers run on account of it."""
+        away = self.candidate if self.phase is RolloutPhase.FILLING else self.retired
+        return frozenset({self.candidate, self.baseline} - {away})
 
     def moved(self, phase: RolloutPhase, now: int, **changes: Any) -> Rollout:
         """The rollout in another phase.

@@ -13,7 +13,7 @@ from schemas.records import Operation, ProfileChange, ProfileState, Receipt
 from schemas.topics import Topic, Topics
 from streams.accounts import Accounts, PartitionSums, Range
 from streams.clock import now_ms
-from streams.groups import committed
+from streams.groups import Place, committed
 from streams.index_check import IndexFindings, Known, WrongProfile, compare_index, still_wrong
 from streams.publisher import Outgoing, Publisher
 from streams.topic_reader import Ends, read_topic, topic_ends, topic_starts
@@ -44,13 +44,27 @@ class AuditBounds:
     timeout_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class AuditedIndexer:
+    """Whose receipts and table are audited.
+
+    Attributes:
+        model: its release.
+        group: its consumer group.
+        began: where the group's consumption began, by topic and partition, where that is not the beginning.
+    """
+
+    model: str
+    group: str
+    began: Mapping[Place, int]
+
+
 class Audit:
     """Compares what stands on the bus with what is in the index, while traffic goes on.
 
     Args:
         config: librdkafka configuration to reach the cluster.
-        group: consumer group of the indexer.
-        model: release whose receipts and table are audited.
+        indexer: whose work is audited.
     """
 
     def __init__(
@@ -61,17 +75,14 @@ class Audit:
         publisher: Publisher,
         index: HeldVersions,
         bounds: AuditBounds,
-        *,
-        group: str,
-        model: str,
+        indexer: AuditedIndexer,
     ) -> None:
         self._config = config
         self._codec = codec
         self._topics = topics
         self._publisher = publisher
         self._index = index
-        self._group = group
-        self._model = model
+        self._indexer = indexer
         self._most = bounds.most
         self._timeout_s = bounds.timeout_s
 
@@ -125,8 +136,10 @@ class Audit:
 
     def _open(self, topic: Topic) -> Accounts:
         starts = topic_starts(self._config, topic.name)
-        ends = committed(self._config, self._group, topic.name, starts)
-        return Accounts(topic.name, {p: Range(first, ends.get(p, first)) for p, first in starts.items()}, self._model)
+        one = self._indexer
+        ends = committed(self._config, one.group, topic.name, starts)
+        firsts = {p: max(start, one.began.get((topic.name, p), start)) for p, start in starts.items()}
+        return Accounts(topic.name, {p: Range(first, ends.get(p, first)) for p, first in firsts.items()}, one.model)
 
     def _known(self, since: Ends) -> Iterator[Known]:
         for message in read_topic(self._config, self._topics.state.name, since):

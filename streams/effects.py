@@ -7,8 +7,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from kith.deadline import Deadline
 from schemas.codec import Codec
 from schemas.records import DeadLetter, Outcome, ProfileEmbedding, Receipt
@@ -16,6 +14,7 @@ from schemas.topics import Topic, Topics
 from streams.dead_letters import dead_letter_headers, letter_key
 from streams.incoming import Incoming
 from streams.publisher import Outgoing, Publisher
+from streams.vectors import as_bytes, vector_key, vector_record
 from workers.contract import Vectors
 
 
@@ -101,21 +100,27 @@ class Effects:
 
     def _embedding(self, item: Settled) -> list[Outgoing]:
         topic = self._topics.embeddings
-        key = f"{item.profile_id}@{self._model}".encode()
-        if item.outcome is Outcome.DELETED:
-            return [Outgoing(topic.name, key, None)]
-        if item.vector is None or item.text is None or item.profile_id is None or item.version is None:
+        if item.profile_id is None:
             return []
-        record = ProfileEmbedding(
-            profile_id=item.profile_id,
-            version=item.version,
-            model=self._model,
-            renderer=self._renderer,
-            text_sha256=hashlib.sha256(item.text.encode()).digest(),
-            vector=np.ascontiguousarray(item.vector, dtype="<f4").tobytes(),
-            embedded_at=item.settled_at,
-        )
-        return [Outgoing(topic.name, key, self._codec.encode(topic.subject, record))]
+        if item.outcome is Outcome.DELETED:
+            return [Outgoing(topic.name, vector_key(item.profile_id, self._model), None)]
+        if item.vector is None or item.text is None or item.version is None:
+            return []
+        return [
+            vector_record(
+                self._codec,
+                topic,
+                ProfileEmbedding(
+                    profile_id=item.profile_id,
+                    version=item.version,
+                    model=self._model,
+                    renderer=self._renderer,
+                    text_sha256=hashlib.sha256(item.text.encode()).digest(),
+                    vector=as_bytes(item.vector),
+                    embedded_at=item.settled_at,
+                ),
+            )
+        ]
 
     def _receipt(self, item: Settled) -> Outgoing:
         topic: Topic = self._topics.receipts

@@ -39,6 +39,16 @@ class GroupOffsets:
                 raise KafkaException(place.error)
         return {(place.topic, place.partition): place.offset for place in found if place.offset >= 0}
 
+    def commit(self, offsets: Mapping[Place, int]) -> None:
+        """Commit the next offsets to consume, for a group without members.
+
+        Raises:
+            confluent_kafka.KafkaException: the brokers do not answer, or the group has members.
+        """
+        if offsets:
+            wanted = [TopicPartition(topic, partition, offset) for (topic, partition), offset in offsets.items()]
+            self._consumer.commit(offsets=wanted, asynchronous=False)
+
     def close(self) -> None:
         """Give the connections back."""
         self._consumer.close()
@@ -61,3 +71,22 @@ def committed(config: dict[str, Any], group: str, topic: str, partitions: Iterab
     finally:
         offsets.close()
     return {partition: offset for (_topic, partition), offset in found.items()}
+
+
+def begin_at(config: dict[str, Any], group: str, offsets: Mapping[Place, int]) -> None:
+    """Let a group that has no members begin at these offsets; where it has a commit already, that one stays.
+
+    Raises:
+        Unavailable: the brokers do not answer, or the group has members.
+    """
+    held = GroupOffsets(config, group)
+    try:
+        there = held.committed(offsets)
+        held.commit({place: offset for place, offset in offsets.items() if place not in there})
+    except KafkaException as error:
+        raise Unavailable(
+            f"Kafka at {config['bootstrap.servers']} does not take the offsets of {group}: {error.args[0].str()}.",
+            "Check that the brokers are up, and that no indexer of this model runs yet.",
+        ) from error
+    finally:
+        held.close()

@@ -76,6 +76,34 @@ class TopicAdmin:
             ) from error
         return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
 
+    def delete_topic(self, name: str) -> None:
+        """Delete a topic with all that it holds; one that is not there is no error.
+
+        Raises:
+            Unavailable: the cluster does not answer, or does not let this user delete it.
+        """
+        if name in self.partitions_held():
+            self._done(f"delete the topic {name}", self._admin.delete_topics([name], request_timeout=_TIMEOUT_S)[name])
+
+    def delete_group(self, group: str) -> None:
+        """Delete the offsets of a consumer group without members; one that is not there is no error.
+
+        Raises:
+            Unavailable: the cluster does not answer, or the group has members.
+        """
+        future = self._admin.delete_consumer_groups([group], request_timeout=_TIMEOUT_S)[group]
+        self._done(f"delete the group {group}", future, absent=KafkaError.GROUP_ID_NOT_FOUND)
+
+    def _done(self, what: str, future: Any, absent: int | None = None) -> None:
+        try:
+            future.result(_TIMEOUT_S)
+        except KafkaException as error:
+            if error.args[0].code() != absent:
+                raise Unavailable(
+                    f"Kafka at {self._bootstrap} does not {what} ({error.args[0].str()}).",
+                    "Check that the brokers are up, and that no indexer of this model runs.",
+                ) from error
+
     def ids(self, names: Sequence[str]) -> dict[str, str]:
         """Kafka's id of each topic: one that was deleted and created again has another.
 

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from kith import settings as kith_settings
@@ -15,6 +16,11 @@ from kith.settings import Settings
 from tests.milvus_servers import Standalone
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+# A time limit on an example would say something of the machine, not of the code.
+hypothesis.settings.register_profile("kith", deadline=None)
+hypothesis.settings.load_profile("kith")
 
 
 @pytest.fixture(scope="session", autouse=True)

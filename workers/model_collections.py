@@ -102,6 +102,42 @@ def resolve_live(connection: MilvusConnection, timeout_s: float, prefix: str = "
     return describe(connection, target["collection_name"], deadline.remaining())
 
 
+def live_model(connection: MilvusConnection, timeout_s: float, prefix: str = "") -> str:
+    """Name of the release whose collection is live. Raises as `resolve_live`."""
+    return resolve_live(connection, timeout_s, prefix).model
+
+
+def point_alias(connection: MilvusConnection, name: str, timeout_s: float, prefix: str = "") -> None:
+    """Make a collection the live one, in one request. Repeating it is harmless.
+
+    Raises:
+        workers.milvus_errors.MissingCollection: there is no such collection, or no alias yet.
+        kith.errors.Unavailable: the server does not answer in time.
+    """
+    deadline = Deadline.after(timeout_s)
+    # An alias may be pointed at what does not exist.
+    describe(connection, name, deadline.remaining())
+    alias = prefix + LIVE_ALIAS
+    connection.call(
+        f"point the alias {alias} at {name}",
+        deadline.remaining(),
+        lambda c, left: c.alter_alias(name, alias, timeout=left),
+    )
+
+
+def drop_collection(connection: MilvusConnection, name: str, timeout_s: float, prefix: str = "") -> None:
+    """Drop a collection that is not live; one that is not there is no error.
+
+    Raises:
+        kith.errors.InputError: it is live.
+        kith.errors.Unavailable: the server does not answer in time.
+    """
+    deadline = Deadline.after(timeout_s)
+    if resolve_live(connection, deadline.remaining(), prefix).name == name:
+        raise InputError(f"The collection {name} is live.", "Promote or roll back first.")
+    connection.call(f"drop {name}", deadline.remaining(), lambda c, left: c.drop_collection(name, timeout=left))
+
+
 def describe(connection: MilvusConnection, name: str, timeout_s: float) -> CollectionInfo:
     """What a collection's vectors were made with.
 

@@ -38,6 +38,7 @@ _NAMED = 100_000
 
 def audit(
     repair: bool = typer.Option(False, "--repair", help="Have the indexer set right what is wrong in the index."),
+    release: str | None = typer.Option(None, "--release", help="Audit this release, not the configured one."),
     as_json: bool = typer.Option(False, "--json", help="Print the sums and every wrong profile as JSON."),
 ) -> None:
     """Hold consumed offsets, receipts, the indexer's table and the index against each other, while traffic goes on.
@@ -49,6 +50,8 @@ def audit(
     Example: `kith audit --repair`
     """
     settings = load_settings()
+    if release is not None:
+        settings = settings.model_copy(update={"model_dir": wiring.release_folder(settings, release)})
     with opened(settings) as one:
         records = one.records()
         index = one.index()

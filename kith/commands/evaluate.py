@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import typer
@@ -68,12 +67,9 @@ def _dataset(given: str) -> Dataset:
 
     if given not in _GOLDEN or Path(given).is_dir():
         return load_dataset(Path(given))
-    from distill.golden.authored import load_golden
-    from distill.golden.compile import compile_golden
+    from distill.golden.dataset import golden_dataset
 
-    with TemporaryDirectory() as folder:
-        compile_golden(load_golden(), Path(folder))
-        return load_dataset(Path(folder) / given)
+    return golden_dataset(given)
 
 
 def _write_run(path: Path, result: Result) -> None:

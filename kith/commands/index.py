@@ -55,6 +55,7 @@ def run_indexer(settings: Settings) -> None:
     held = wiring.topic_admin(settings).partitions_held()
     if missing := [topic.name for topic in declared if topic.name not in held]:
         raise InputError(f"Topics are missing on the cluster: {', '.join(missing)}.", "Run `kith topics apply`.")
+    _refuse_while_filled(settings)
     # Faust's tables keep the loop that is set when they are made.
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
@@ -68,6 +69,27 @@ def run_indexer(settings: Settings) -> None:
         faust.Worker(
             app, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True
         ).execute_from_commandline()
+
+
+def _refuse_while_filled(settings: Settings) -> None:
+    """Two writers would set profiles back: the fill of a candidate is done before its indexer begins.
+
+    Raises:
+        kith.errors.Unavailable: the fill is under way; later it is not.
+    """
+    from kith import wiring
+    from kith.errors import Unavailable
+    from schemas.rollouts import RolloutPhase
+
+    records = wiring.codec(settings)
+    try:
+        one = wiring.rollout_log(settings, records).of(wiring.release(settings).manifest.name)
+    finally:
+        records.close()
+    if one is not None and one.phase is RolloutPhase.FILLING:
+        raise Unavailable(
+            f"{one.candidate} is being filled by `kith rollout start`.", "Start its indexer again when that is done."
+        )
 
 
 def _own_folder(settings: Settings) -> tuple[Path, IO[str]]:

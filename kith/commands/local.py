@@ -16,6 +16,8 @@ from kith.services.local_stack import PARTS, ChildStatus, Endpoints, LocalStack,
 from kith.settings import Settings, load_settings, load_told_settings
 
 WORKERS = ("indexer", "query")
+# Before the name of a release: a further indexer, of a rollout.
+_FURTHER = "indexer-"
 
 _NOT_RUNNING = 1
 
@@ -61,7 +63,8 @@ def status(as_json: bool = typer.Option(False, "--json", help="Print the parts a
     Example: `kith status --json`
     """
     settings = load_settings()
-    children = _stack(load_told_settings()).status([*PARTS, *WORKERS])
+    stack = _stack(load_told_settings())
+    children = stack.status([*PARTS, *WORKERS, *_further_indexers(stack)])
     if as_json:
         typer.echo(json.dumps({"parts": [asdict(child) for child in children]} | _where(settings)))
     else:
@@ -92,13 +95,44 @@ def start_all(told: Settings, say: Say) -> Running:
     index = wiring.index(settings)
     wiring.live_collection(settings, index)
     index.close()
-    return Running(settings, _start_workers(stack, settings, say))
+    ports = _start_workers(stack, settings, say)
+    for model in _further_models(settings):
+        say(f"starting the indexer of {model}")
+        start_indexer_of(told, model)
+    return Running(settings, ports)
+
+
+def runs_here(told: Settings) -> bool:
+    """Whether an indexer of this state folder was started by `kith up`, and lives."""
+    child = _stack(told).processes.find(WORKERS[0])
+    return child is not None and child.alive()
+
+
+def start_indexer_of(told: Settings, model: str) -> None:
+    """Start a further indexer, of another release, unless it runs.
+
+    Raises:
+        kith.errors.KithError: there is no such release, or it did not start.
+    """
+    from kith import wiring
+    from kith.services.ports import free_port
+    from kith.services.ready import has_started
+
+    folder, stack, name = wiring.release_folder(told, model), _stack(told), f"{_FURTHER}{model}"
+    argv = ["/usr/bin/env", f"KITH_MODEL_DIR={folder}", *_program(told), "index", "--health-port", str(free_port())]
+    child = stack.ensure_started(name, argv)
+    stack.wait(name, partial(has_started, int(child.argv[-1])))
+
+
+def stop_indexer_of(told: Settings, model: str) -> None:
+    """Stop a further indexer, if it runs."""
+    _stack(told).stop([f"{_FURTHER}{model}"])
 
 
 def stop_all(told: Settings) -> list[str]:
     """Stop workers, then parts; returns the names of those that ran."""
     stack = _stack(told)
-    stopped = stack.stop([*reversed(WORKERS), *reversed(PARTS)])
+    stopped = stack.stop([*_further_indexers(stack), *reversed(WORKERS), *reversed(PARTS)])
     stack.forget_endpoints()
     return stopped
 
@@ -107,7 +141,8 @@ def print_status(settings: Settings) -> None:
     """A table of the local parts."""
     table = Table("part", "state", "process", "memory", "address", "log")
     addresses = dict(zip(PARTS, _where(settings).values(), strict=True))
-    for child in _stack(settings).status([*PARTS, *WORKERS]):
+    stack = _stack(settings)
+    for child in stack.status([*PARTS, *WORKERS, *_further_indexers(stack)]):
         table.add_row(*_row(child, addresses.get(child.name, "")))
     Console().print(table)
 
@@ -117,15 +152,35 @@ def _start_workers(stack: LocalStack, settings: Settings, say: Say) -> dict[str,
     from kith.services.ready import has_started
 
     say("starting the indexer and the query consumer")
-    # The workers read their settings themselves; the state folder tells them where the parts are.
-    program = ["/usr/bin/env", f"KITH_STATE_DIR={settings.state_dir}", sys.executable, "-m", "kith"]
-    ports = {}
+    program, ports = ["/usr/bin/env", *_program(settings)], {}
     for name, verb in zip(WORKERS, ("index", "serve"), strict=True):
         child = stack.ensure_started(name, [*program, verb, "--health-port", str(free_port())])
         ports[name] = int(child.argv[-1])
     for name, port in ports.items():
         stack.wait(name, partial(has_started, port))
     return ports
+
+
+def _program(settings: Settings) -> list[str]:
+    """The workers read their settings themselves; the state folder tells them where the parts are."""
+    return [f"KITH_STATE_DIR={settings.state_dir}", sys.executable, "-m", "kith"]
+
+
+def _further_indexers(stack: LocalStack) -> list[str]:
+    return [name for name in stack.processes.names() if name.startswith(_FURTHER)]
+
+
+def _further_models(settings: Settings) -> list[str]:
+    """Releases whose collections are kept level beside that of the configured one."""
+    from kith import wiring
+
+    records = wiring.codec(settings)
+    try:
+        rollouts = wiring.rollout_log(settings, records).all()
+    finally:
+        records.close()
+    kept = {model for one in rollouts for model in one.kept_level}
+    return sorted(kept - {wiring.release(settings).manifest.name})
 
 
 def _stack(settings: Settings, say: Say = lambda _line: None) -> LocalStack:

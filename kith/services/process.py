@@ -79,6 +79,10 @@ class ProcessTable:
         held = json.loads(path.read_text())
         return Child(**held | {"argv": tuple(held["argv"])})
 
+    def names(self) -> list[str]:
+        """Of every child that was started and not forgotten."""
+        return sorted(path.stem for path in self._run.glob("*.json"))
+
     def start(self, name: str, argv: Sequence[str]) -> Child:
         """Start a child; its output is appended to its log file.
 
