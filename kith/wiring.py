@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kith.errors import ReleaseError
+from kith.errors import ReleaseError, Unavailable
 from kith.settings import Settings, require
+from schemas.rollouts import RolloutPhase
 from schemas.topics import Topics
 
 if TYPE_CHECKING:
@@ -133,18 +134,31 @@ def rebuild(settings: Settings, records: Codec, collection: OneCollection) -> Re
 
 
 def eraser(settings: Settings, records: Codec, held: MilvusIndex) -> Eraser:
-    """What erases persons."""
-    from streams.erase import Eraser
+    """What erases persons.
+
+    Raises:
+        kith.errors.Unavailable: a part does not answer, or a candidate is being filled, which may bring them back.
+    """
+    from streams.erase import Eraser, KnownTo
     from workers.bound_collections import EveryCollection
 
+    filling = [one.candidate for one in rollout_log(settings, records).all() if one.phase is RolloutPhase.FILLING]
+    if filling:
+        raise Unavailable(
+            f"{filling[0]} is being filled from what is known.", "Erase when `kith rollout start` is done."
+        )
+    collections = EveryCollection(held, settings.collection_prefix, settings.apply_timeout_s)
+    there = topic_admin(settings).partitions_held()
+    models = sorted({*collections.models().values(), release(settings).manifest.name})
+    tables = {model: Topics(settings.topic_prefix, settings.max_record_bytes, model).state for model in models}
     return Eraser(
         settings.kafka_client(),
         records,
         topics(settings),
         publisher(settings),
-        EveryCollection(held, settings.collection_prefix, settings.apply_timeout_s),
+        collections,
         dead_letter_log(settings, records),
-        group=indexer_group(settings),
+        [KnownTo(_group(settings, model), state) for model, state in tables.items() if state.name in there],
         timeout_s=PUBLISH_S,
     )
 
@@ -190,7 +204,11 @@ def index(settings: Settings) -> MilvusIndex:
 
 def indexer_group(settings: Settings) -> str:
     """Consumer group of the indexer: one per model release, so that a new model reads the log on its own."""
-    return f"{settings.topic_prefix}kith-indexer-{release(settings).manifest.name}"
+    return _group(settings, release(settings).manifest.name)
+
+
+def _group(settings: Settings, model: str) -> str:
+    return f"{settings.topic_prefix}kith-indexer-{model}"
 
 
 def live_collection(settings: Settings, held: MilvusIndex) -> CollectionInfo:

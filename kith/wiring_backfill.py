@@ -26,7 +26,8 @@ def runs(settings: Settings, records: Codec) -> BackfillRuns:
 
 def live_freshness(settings: Settings, records: Codec) -> LiveFreshness:
     """How fresh live changes are at the moment."""
-    return LiveFreshness(settings.kafka_client(), records, wiring.topics(settings))
+    model = wiring.release(settings).manifest.name
+    return LiveFreshness(settings.kafka_client(), records, wiring.topics(settings), model)
 
 
 def backfill(settings: Settings, records: Codec, bounds: BackfillBounds, wanted: Callable[[str], bool]) -> Backfill:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from kith.deadline import Deadline
@@ -38,6 +39,14 @@ class Collections(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class KnownTo:
+    """An indexer that knows persons: its consumer group and the topic of its table."""
+
+    group: str
+    state: Topic
+
+
 class Eraser:
     """Erases persons while traffic goes on. Repeating an erasure is harmless.
 
@@ -46,7 +55,7 @@ class Eraser:
 
     Args:
         config: librdkafka configuration to reach the cluster.
-        group: consumer group of the indexer, which has to run.
+        indexers: all that have a collection; they have to run.
         timeout_s: for the acknowledgement of what is published, seconds.
     """
 
@@ -58,8 +67,8 @@ class Eraser:
         publisher: Publisher,
         collections: Collections,
         letters: DeadLetterLog,
+        indexers: Sequence[KnownTo],
         *,
-        group: str,
         timeout_s: float,
     ) -> None:
         self._config = config
@@ -68,7 +77,7 @@ class Eraser:
         self._publisher = publisher
         self._collections = collections
         self._letters = letters
-        self._group = group
+        self._indexers = indexers
         self._timeout_s = timeout_s
 
     def erase(self, profile_id: str, deadline: Deadline) -> Erasure:
@@ -80,7 +89,8 @@ class Eraser:
         requested_at = now_ms()
         key = profile_id.encode()
         partition, offset = self._publish(Outgoing(self._topics.changes.name, key, None))
-        self._wait_for(partition, offset, deadline)
+        for indexer in self._indexers:
+            self._wait_for(indexer.group, partition, offset, deadline)
         models = self._collections.models()
         for collection in models:
             self._collections.delete(collection, profile_id)
@@ -99,26 +109,27 @@ class Eraser:
         ((place, offset),) = self._publisher.publish([outgoing], Deadline.after(self._timeout_s)).items()
         return place[1], offset
 
-    def _wait_for(self, partition: int, offset: int, deadline: Deadline) -> None:
+    def _wait_for(self, group: str, partition: int, offset: int, deadline: Deadline) -> None:
         """Until the indexer has committed the tombstone: then its table, index and log are without the profile."""
         while True:
             topic = self._topics.changes.name
-            reached = committed(self._config, self._group, topic, [partition]).get(partition, 0)
+            reached = committed(self._config, group, topic, [partition]).get(partition, 0)
             if reached > offset:
                 return
             if deadline.expired():
                 raise Unavailable(
-                    f"The indexer stands at {reached} of {topic} [{partition}] and the tombstone at {offset}.",
-                    "See that `kith index` runs, and erase again: repeating it is harmless.",
+                    f"{group} stands at {reached} of {topic} [{partition}] and the tombstone at {offset}.",
+                    "See that its indexer runs, or retire its model, and erase again: repeating it is harmless.",
                 )
             time.sleep(min(_LOOK_S, deadline.remaining()))  # noqa: TID251 (a command of its own)
 
     def _verify(self, profile_id: str, collections: Sequence[str], tables: set[int], logs: set[int]) -> None:
         left = [name for name in collections if self._collections.holds(name, profile_id)]
-        state = self._newest(self._topics.state, profile_id.encode(), tables)
-        known = None if state is None else self._codec.decode(state, ProfileState).known
-        if known is not None and known.profile is not None:
-            left.append(self._topics.state.name)
+        for indexer in self._indexers:
+            state = self._newest(indexer.state, profile_id.encode(), tables)
+            known = None if state is None else self._codec.decode(state, ProfileState).known
+            if known is not None and known.profile is not None:
+                left.append(indexer.state.name)
         if any(self._newest_vectors(profile_id, logs).values()):
             left.append(self._topics.embeddings.name)
         if left:

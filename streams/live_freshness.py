@@ -24,9 +24,10 @@ class LiveFreshness:
 
     Args:
         config: librdkafka configuration to reach the cluster.
+        model: release whose index is meant.
     """
 
-    def __init__(self, config: dict[str, Any], codec: Codec, topics: Topics) -> None:
+    def __init__(self, config: dict[str, Any], codec: Codec, topics: Topics, model: str) -> None:
         self._consumer = Consumer(
             config | {"group.id": f"kith-fresh-{uuid.uuid4()}", "enable.auto.commit": False, "log_level": 0}
         )
@@ -34,6 +35,7 @@ class LiveFreshness:
         self._consumer.assign([TopicPartition(topics.receipts.name, number, end) for number, end in ends.items()])
         self._codec = codec
         self._live = topics.changes.name
+        self._model = model
         self._last: deque[int] = deque(maxlen=_REMEMBERED)
 
     def p95_ms(self) -> float | None:
@@ -49,5 +51,7 @@ class LiveFreshness:
         self._consumer.close()
 
     def _take(self, receipt: Receipt) -> None:
-        if receipt.topic == self._live and receipt.outcome is Outcome.INDEXED and receipt.occurred_at is not None:
+        if (receipt.topic, receipt.model, receipt.outcome) != (self._live, self._model, Outcome.INDEXED):
+            return
+        if receipt.occurred_at is not None:
             self._last.append(max(0, receipt.settled_at - receipt.occurred_at))

@@ -18,10 +18,10 @@ def erase(
     timeout_s: float = typer.Option(60.0, "--timeout", min=1.0, help="Longest wait for the indexer, seconds."),
     as_json: bool = typer.Option(False, "--json", help="Print the proof as JSON."),
 ) -> None:
-    """Erase a person from every collection, the indexer's table, the log of embeddings and the dead letters.
+    """Erase a person from every collection, every indexer's table, the log of embeddings and the dead letters.
 
     Waits until nothing is found any more, and publishes a proof without personal data; file its id with the request.
-    The indexer has to run. What remains is the mark that the id was deleted; the records of the change stream leave
+    The indexers have to run. What remains is the mark that the id was deleted; the records of the change stream leave
     with its retention, overwritten bytes of compacted topics within three days.
     Exit code: 0 erased, 3 not verified in time: erase again.
 

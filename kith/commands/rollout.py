@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
 
 from kith import wiring
-from kith.commands import local, rollout_checks
-from kith.commands.progress import reported
+from kith.commands import local, rollout_checks, rollout_start
 from kith.errors import InputError
 from kith.settings import Settings, load_settings, load_told_settings
-from schemas.rollouts import Guardrails, InputOffset, Rollout, RolloutPhase
+from schemas.rollouts import Rollout, RolloutPhase
 from streams.clock import now_ms
 
 if TYPE_CHECKING:
     from kith.wiring_rollout import Opened
-    from workers.bound_collections import OneCollection
 
 app = typer.Typer(help="Roll a new model out beside the live one, step by step.", no_args_is_help=True)
 
 _WRONG = 1
 _HOUR_MS = 3_600_000
-_NICE = 10
 # Live changes that may wait for the indexer of a model that is made live.
 _LEVEL = 100
 _WHOLE = 100
@@ -64,12 +59,14 @@ def start(
     candidate = wiring_rollout.of_release(settings, release)
     wiring.release(candidate)
     with wiring_rollout.opened(settings) as at:
-        rollout = _begun(at, candidate, None if skip_gate else least_of_live, _guardrails(guardrails))
+        rollout = rollout_start.begun(
+            at, candidate, None if skip_gate else least_of_live, rollout_start.guardrails_of(guardrails)
+        )
         if rollout.phase is RolloutPhase.FILLING:
             baseline = wiring_rollout.of_release(settings, rollout.baseline)
             collection = wiring_rollout.prepare(baseline, candidate, at.held)
-            wanted = _numbers(partitions)
-            _fill(at, (baseline, candidate), collection, wanted, rate, threads)
+            wanted = rollout_start.numbers(partitions)
+            rollout_start.fill(at, (baseline, candidate), collection, wanted, rate, threads)
             if wanted:
                 typer.echo(f"filled the partitions {partitions}; once all are: kith rollout start {release}")
                 raise typer.Exit(_WRONG)
@@ -211,8 +208,9 @@ def rollback(
     with wiring_rollout.opened(load_settings()) as at:
         one = at.log.last()
         moved = one.moved(RolloutPhase.ROLLED_BACK, now_ms(), ramp_percent=0, shadow_percent=0, reason=reason)
-        seconds = _switch(at, one.baseline) if wiring_rollout.live(at.settings, at.held) != one.baseline else 0.0
+        # The record first: with it nobody is sent to the candidate any more, whatever Milvus says.
         at.log.save(moved)
+        seconds = _switch(at, one.baseline) if wiring_rollout.live(at.settings, at.held) != one.baseline else 0.0
         late = _not_level(at.settings, one.baseline)
     if late is not None:
         typer.echo(late, err=True)
@@ -245,83 +243,6 @@ def retire(
         at.log.save(moved)
     kept = one.candidate if lost == one.baseline else one.baseline
     typer.echo(f"{lost} is gone; from now on run with KITH_MODEL_DIR={wiring.release_folder(at.settings, kept)}")
-
-
-def _begun(at: Opened, candidate: Settings, least_of_live: float | None, guardrails: Guardrails) -> Rollout:
-    """The rollout of a candidate, begun now or before.
-
-    Raises:
-        InputError: another one runs, or the release is live already.
-        kith.errors.ReleaseError: it does not pass the gate.
-    """
-    from kith import wiring_rollout
-
-    model = wiring.release(candidate).manifest.name
-    before, running = at.log.of(model), at.log.running()
-    if running is not None and running.candidate != model:
-        raise InputError(
-            f"The rollout of {running.candidate} is under way ({running.phase}).",
-            "Promote and retire it, or roll it back.",
-        )
-    live = wiring_rollout.live(at.settings, at.held)
-    if live == model:
-        raise InputError(f"{model} is live already.")
-    if before is not None and before.running:
-        return before
-    figures: dict[str, float] = {}
-    if least_of_live is not None:
-        folders = (candidate.model_dir, wiring.release_folder(at.settings, live))
-        figures = rollout_checks.offline_gate(*folders, least_of_live, lambda line: typer.echo(line, err=True))
-    baseline = wiring_rollout.of_release(at.settings, live)
-    again = before is not None and before.retired != model
-    # A candidate that was filled before went on from where it began then.
-    inputs = before.inputs if before is not None and again else _recorded(baseline)
-    rollout = Rollout(
-        model, live, RolloutPhase.FILLING, inputs, now_ms(), now_ms(), guardrails=guardrails, figures=figures
-    )
-    wiring_rollout.prepare(baseline, candidate, at.held)
-    at.log.save(rollout)
-    return rollout
-
-
-def _recorded(baseline: Settings) -> list[InputOffset]:
-    from kith.wiring_rollout import recorded_offsets
-
-    return [InputOffset(topic, p, offset) for (topic, p), offset in sorted(recorded_offsets(baseline).items())]
-
-
-def _fill(
-    at: Opened,
-    models: tuple[Settings, Settings],
-    collection: OneCollection,
-    partitions: Sequence[int],
-    rate: float | None,
-    threads: int,
-) -> None:
-    """`models`: settings of the baseline's indexer and of the candidate's."""
-    from kith import wiring_rollout
-    from streams.fill import Filled, Paced
-
-    baseline, candidate = models
-    # Where it shares a machine with what serves, that goes first.
-    os.nice(_NICE)
-    total = wiring_rollout.profiles(at, wiring.release(baseline).manifest.name)
-    fill, live_first = wiring_rollout.fill(baseline, candidate, at.records, collection, threads=threads)
-    pace = Paced(rate)
-    try:
-        with reported("fill") as report:
-
-            def said(done: Filled) -> None:
-                pace(done)
-                report(done.done, max(total, done.done), f"live changes waiting: {done.live_lag:,}")
-
-            done = fill.run(partitions or wiring_rollout.partitions(baseline), said)
-    finally:
-        live_first.close()
-    typer.echo(
-        f"filled: {done.written:,} embedded, {done.marks:,} deleted, {done.before:,} before, "
-        f"{len(done.refused):,} refused"
-    )
 
 
 def _running(at: Opened) -> Rollout:
@@ -380,24 +301,3 @@ def _not_whole(settings: Settings, model: str) -> str | None:
     if not found.counts.total():
         return None
     return f"the index of {model} is wrong for {found.counts.total():,} profiles: kith audit --release {model} --repair"
-
-
-def _guardrails(given: Sequence[str]) -> Guardrails:
-    """Raises `InputError` for a name that is none, or a value that is no number."""
-    known = asdict(Guardrails())
-    for one in given:
-        name, _, value = one.partition("=")
-        if name not in known:
-            raise InputError(f"{name!r} is no guardrail.", f"There are {', '.join(known)}.")
-        try:
-            known[name] = type(known[name])(value)
-        except ValueError:
-            raise InputError(f"--guardrail {one}: {value!r} is no number.", f"Write {name}=NUMBER.") from None
-    return Guardrails(**known)
-
-
-def _numbers(text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",") if part]
-    except ValueError:
-        raise InputError(f"--partitions {text}: not all are numbers.", "Write them as 0,1,2.") from None

@@ -1,0 +1,122 @@
+"""What `kith rollout start` does: the gate, the record, and the fill."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import typer
+
+from kith import wiring
+from kith.commands import rollout_checks
+from kith.commands.progress import reported
+from kith.errors import InputError
+from kith.settings import Settings
+from schemas.rollouts import Guardrails, InputOffset, Rollout, RolloutPhase
+from streams.clock import now_ms
+
+if TYPE_CHECKING:
+    from kith.wiring_rollout import Opened
+    from workers.bound_collections import OneCollection
+
+_NICE = 10
+
+
+def begun(at: Opened, candidate: Settings, least_of_live: float | None, guardrails: Guardrails) -> Rollout:
+    """The rollout of a candidate, begun now or before.
+
+    Raises:
+        InputError: another one runs, or the release is live already.
+        kith.errors.ReleaseError: it does not pass the gate.
+    """
+    from kith import wiring_rollout
+
+    model = wiring.release(candidate).manifest.name
+    before, running = at.log.of(model), at.log.running()
+    if running is not None and running.candidate != model:
+        raise InputError(
+            f"The rollout of {running.candidate} is under way ({running.phase}).",
+            "Promote and retire it, or roll it back.",
+        )
+    live = wiring_rollout.live(at.settings, at.held)
+    if live == model:
+        raise InputError(f"{model} is live already.")
+    if before is not None and before.running:
+        return before
+    figures: dict[str, float] = {}
+    if least_of_live is not None:
+        folders = (candidate.model_dir, wiring.release_folder(at.settings, live))
+        figures = rollout_checks.offline_gate(*folders, least_of_live, lambda line: typer.echo(line, err=True))
+    baseline = wiring_rollout.of_release(at.settings, live)
+    again = before is not None and before.retired != model
+    # A candidate that was filled before went on from where it began then.
+    inputs = before.inputs if before is not None and again else _recorded(baseline)
+    rollout = Rollout(
+        model, live, RolloutPhase.FILLING, inputs, now_ms(), now_ms(), guardrails=guardrails, figures=figures
+    )
+    wiring_rollout.prepare(baseline, candidate, at.held)
+    at.log.save(rollout)
+    return rollout
+
+
+def fill(
+    at: Opened,
+    models: tuple[Settings, Settings],
+    collection: OneCollection,
+    partitions: Sequence[int],
+    rate: float | None,
+    threads: int,
+) -> None:
+    """`models`: settings of the baseline's indexer and of the candidate's."""
+    from kith import wiring_rollout
+    from streams.fill import Filled, Paced
+
+    baseline, candidate = models
+    # Where it shares a machine with what serves, that goes first.
+    os.nice(_NICE)
+    total = wiring_rollout.profiles(at, wiring.release(baseline).manifest.name)
+    one, live_first = wiring_rollout.fill(baseline, candidate, at.records, collection, threads=threads)
+    pace = Paced(rate)
+    try:
+        with reported("fill") as report:
+
+            def said(done: Filled) -> None:
+                pace(done)
+                report(done.done, max(total, done.done), f"live changes waiting: {done.live_lag:,}")
+
+            done = one.run(partitions or wiring_rollout.partitions(baseline), said)
+    finally:
+        live_first.close()
+    typer.echo(
+        f"filled: {done.written:,} embedded, {done.marks:,} deleted, {done.before:,} before, "
+        f"{len(done.refused):,} refused"
+    )
+
+
+def guardrails_of(given: Sequence[str]) -> Guardrails:
+    """Raises `InputError` for a name that is none, or a value that is no number."""
+    known = asdict(Guardrails())
+    for one in given:
+        name, _, value = one.partition("=")
+        if name not in known:
+            raise InputError(f"{name!r} is no guardrail.", f"There are {', '.join(known)}.")
+        try:
+            known[name] = type(known[name])(value)
+        except ValueError:
+            raise InputError(f"--guardrail {one}: {value!r} is no number.", f"Write {name}=NUMBER.") from None
+    return Guardrails(**known)
+
+
+def numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",") if part]
+    except ValueError:
+        raise InputError(f"--partitions {text}: not all are numbers.", "Write them as 0,1,2.") from None
+
+
+def _recorded(baseline: Settings) -> list[InputOffset]:
+    from kith.wiring_rollout import recorded_offsets
+
+    return [InputOffset(topic, p, offset) for (topic, p), offset in sorted(recorded_offsets(baseline).items())]
