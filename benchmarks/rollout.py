@@ -117,6 +117,8 @@ def _print(one: Installation, options: argparse.Namespace, seen: Seen, rolled: R
         )
     _print_answers(options, seen)
     print(f"switches of the alias: {rolled.switches_ms} ms")
+    for name, value in json.loads(kith(one.settings, "rollout", "status", "--json"))["rollout"]["figures"].items():
+        print(f"{name.replace('_', ' ')}: {value:.3f}")
     for model in (options.baseline, options.candidate):
         wait_level(one.of_release(model))
         found = json.loads(kith(one.of_release(model), "audit", "--json"))

@@ -11,7 +11,9 @@ import typer
 
 from kith import wiring
 from kith.commands import local, rollout_checks, rollout_start
+from kith.deadline import Deadline
 from kith.errors import InputError
+from kith.services.process import pause as pause_for
 from kith.settings import Settings, load_settings, load_told_settings
 from schemas.rollouts import Rollout, RolloutPhase
 from streams.clock import now_ms
@@ -25,6 +27,8 @@ _WRONG = 1
 _HOUR_MS = 3_600_000
 # Live changes that may wait for the indexer of a model that is made live.
 _LEVEL = 100
+_LEVEL_WITHIN_S = 30.0
+_LOOK_S = 0.5
 _WHOLE = 100
 # The shares that `ramp` goes through by itself.
 RAMP = (1, 5, 25, 50, 100)
@@ -185,7 +189,8 @@ def promote(
         )
         if one.phase is RolloutPhase.RAMP and one.ramp_percent < _WHOLE and not now:
             raise InputError(f"It answers {one.ramp_percent} % of the requesters.", "Ramp to 100, or give --now.")
-        wrong = _not_level(at.settings, one.candidate) or (None if no_audit else _not_whole(at.settings, one.candidate))
+        wrong = _not_level(at.settings, one.candidate, _LEVEL_WITHIN_S)
+        wrong = wrong or (None if no_audit else _not_whole(at.settings, one.candidate))
         if wrong is not None:
             typer.echo(wrong, err=True)
             raise typer.Exit(_WRONG)
@@ -281,11 +286,13 @@ def _switch(at: Opened, model: str) -> float:
     return time.monotonic() - started
 
 
-def _not_level(settings: Settings, model: str) -> str | None:
-    """Why a model is not level with the stream; None when it is."""
+def _not_level(settings: Settings, model: str, within_s: float = 0.0) -> str | None:
+    """Why a model is not level with the stream, nor is within so many seconds; None when it is."""
     from kith import wiring_rollout
 
-    lags = wiring_rollout.lags(wiring_rollout.of_release(settings, model))
+    of_model, deadline = wiring_rollout.of_release(settings, model), Deadline.after(within_s)
+    while ((lags := wiring_rollout.lags(of_model)) is None or lags > _LEVEL) and not deadline.expired():
+        pause_for(_LOOK_S)
     if lags is None:
         return f"how far the indexer of {model} is behind is not known"
     return f"{lags:,} records wait for the indexer of {model}" if lags > _LEVEL else None

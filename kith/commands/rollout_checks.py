@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 
-_QUESTIONS = 200
+_QUESTIONS = 100
 _HITS = 10
 
 
