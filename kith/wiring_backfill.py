@@ -12,10 +12,21 @@ from kith.settings import Settings
 from schemas.codec import Codec
 from streams.backfill import Backfill, BackfillBounds
 from streams.backfill_runs import BackfillRuns
-from streams.backfill_sources import FileSource, Source, StreamSource, TableSource, offsets_at, parse_offsets
+from streams.backfill_sources import (
+    FileSource,
+    Replayed,
+    Source,
+    StreamSource,
+    TableSource,
+    offsets_at,
+    parse_offsets,
+)
+from streams.backfill_where import WhereFilter
 from streams.lag import GroupLag
 from streams.live_freshness import LiveFreshness
 from streams.sources.detect import Format
+from streams.topic_reader import read_topic
+from streams.where import Where
 
 
 def runs(settings: Settings, records: Codec) -> BackfillRuns:
@@ -30,7 +41,14 @@ def live_freshness(settings: Settings, records: Codec) -> LiveFreshness:
     return LiveFreshness(settings.kafka_client(), records, wiring.topics(settings), model)
 
 
-def backfill(settings: Settings, records: Codec, bounds: BackfillBounds, wanted: Callable[[str], bool]) -> Backfill:
+def where_filter(settings: Settings, records: Codec, where: Where) -> WhereFilter:
+    """What judges replayed records by what their profiles say."""
+    return WhereFilter(where, records, read_topic(settings.kafka_client(), wiring.topics(settings).state.name))
+
+
+def backfill(
+    settings: Settings, records: Codec, bounds: BackfillBounds, wanted: Callable[[Replayed], bool]
+) -> Backfill:
     """What replays a source."""
     declared = wiring.topics(settings)
     held = wiring.topic_admin(settings).partitions_held()

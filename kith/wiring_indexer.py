@@ -47,7 +47,7 @@ def indexer(settings: Settings, data_dir: Path) -> IndexerParts:
         kith.errors.ReleaseError: the model release is missing or altered.
         kith.errors.InputError: its topics do not have as many partitions.
     """
-    model, held = wiring.embedder(settings), wiring.index(settings)
+    model, held, render = wiring.embedder(settings), wiring.index(settings), wiring.renderer(settings)
     collection = wiring.live_collection(settings, held)
     back_pressure = BackPressure(settings.retry_max_wait_s, settings.retry_give_up_s)
     records, declared, admin = wiring.codec(settings), wiring.topics(settings), wiring.topic_admin(settings)
@@ -64,6 +64,7 @@ def indexer(settings: Settings, data_dir: Path) -> IndexerParts:
             effects,
             back_pressure,
             BatchBounds(settings.batch_max_records, settings.batch_max_tokens, settings.apply_timeout_s),
+            render=render,
         )
 
     config = _config(settings, declared, data_dir, _partitions(admin, declared))

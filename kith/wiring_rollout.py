@@ -133,16 +133,18 @@ def fill(
     Raises:
         kith.errors.ReleaseError: the release is missing or altered.
     """
-    from workers.render import RENDERER_ID, render
-
     used = candidate if threads is None else candidate.model_copy(update={"embed_threads": threads})
     manifest, model = wiring.release(used).manifest, wiring.embedder(used)
-    if manifest.renderer != RENDERER_ID:
-        raise InputError(f"{manifest.name} was made for the renderer {manifest.renderer}.", "Export the release again.")
     declared = wiring.topics(candidate)
     live_first = LiveFirst(lambda: lag(settings), declared.changes.name, _LIVE_LAG)
     parts = CandidateParts(
-        manifest.name, manifest.renderer, render, declared.state, declared.embeddings, model.embed, collection.write
+        model=manifest.name,
+        renderer=manifest.renderer,
+        render=wiring.renderer(candidate),
+        state=declared.state,
+        embeddings=declared.embeddings,
+        embed=model.embed,
+        write=collection.write,
     )
     one = Fill(
         settings.kafka_client(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -57,6 +57,7 @@ class BackfillRun:
         sent: records put on the bulk lane.
         skipped: records that were not asked for, or have no version to be judged by.
         rejected: records of a file that could not be read.
+        where: conditions on the profile that were asked for, as text.
     """
 
     run_id: str
@@ -68,6 +69,7 @@ class BackfillRun:
     rejected: int
     started_at: int
     updated_at: int
+    where: list[str] = field(default_factory=list)
 
     @classmethod
     def from_avro(cls, data: dict[str, Any]) -> BackfillRun:

@@ -21,6 +21,7 @@ from streams.clock import now_ms
 from streams.lag import GroupLag
 from streams.publisher import Outgoing, Publisher
 from streams.sources.items import Rejection
+from streams.where import Where
 
 _BATCH = 200
 _LOOK_S = 0.1
@@ -80,7 +81,7 @@ class Backfill:
 
     Args:
         lag: makes what asks for the backlog of the indexer; asked anew after a failure.
-        wanted: whether a profile id is to be sent.
+        wanted: whether a record is to be sent.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class Backfill:
         lag: Callable[[], GroupLag],
         bounds: BackfillBounds,
         *,
-        wanted: Callable[[str], bool] = lambda _profile_id: True,
+        wanted: Callable[[Replayed], bool] = lambda _record: True,
         timeout_s: float,
     ) -> None:
         self._codec = codec
@@ -156,7 +157,8 @@ class Backfill:
     def _take(self, record: Replayed, batch: _Batch, progress: Progress) -> None:
         batch.reached[record.partition] = record.position + 1
         value, rejection = record.value, record.rejection
-        if isinstance(value, ProfileChange) and self._wanted(record.profile_id):
+        wanted = value is not None and self._wanted(record)
+        if isinstance(value, ProfileChange) and wanted:
             try:
                 validate_change(value)
                 value = self._codec.encode(self._topics.changes.subject, value)
@@ -165,7 +167,7 @@ class Backfill:
         if rejection is not None:
             progress.rejections.append(rejection)
             batch.rejected += 1
-        elif isinstance(value, bytes) and self._wanted(record.profile_id):
+        elif isinstance(value, bytes) and wanted:
             batch.sent += 1
             batch.outgoing.append(Outgoing(self._topics.backfill.name, record.profile_id.encode(), value))
         else:
@@ -221,7 +223,7 @@ class Backfill:
         return sum(lag for (topic, _p), lag in lags.items() if topic == self._topics.backfill.name)
 
 
-def new_run(run_id: str, source: Source) -> BackfillRun:
+def new_run(run_id: str, source: Source, where: Where) -> BackfillRun:
     """A run that has not begun. Raises as `Source.parts`."""
     parts: list[SourcePart] = source.parts()
-    return BackfillRun(run_id, source.name, Phase.RUNNING, parts, 0, 0, 0, now_ms(), now_ms())
+    return BackfillRun(run_id, source.name, Phase.RUNNING, parts, 0, 0, 0, now_ms(), now_ms(), where.texts())

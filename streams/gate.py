@@ -14,7 +14,7 @@ from enum import Enum, auto
 from kith.errors import InputError
 from schemas.records import KnownProfile, Operation, Outcome, Profile, ProfileChange, SettledChange
 from streams.incoming import Change, Place
-from workers.render import render
+from workers.render import Renderer
 
 UNNUMBERED = -1
 
@@ -60,18 +60,22 @@ class Plan:
 
 
 def plan(
-    changes: Iterable[Change], known: Mapping[str, KnownProfile], outcomes: Mapping[Place, Outcome] | None = None
+    changes: Iterable[Change],
+    known: Mapping[str, KnownProfile],
+    render: Renderer,
+    outcomes: Mapping[Place, Outcome] | None = None,
 ) -> Plan:
     """Decide what becomes of changes, given in the order of their offsets; what came on the bulk lane goes last.
 
     Args:
         known: what the table holds of the profiles concerned; one that it has never seen is absent.
+        render: profile to text, as the release has it whose table this is.
         outcomes: that a crash before a commit left of changes that needed no work.
     """
     decided = Plan()
     folded: dict[str, _Fold] = {}
     for change in sorted(changes, key=lambda one: one.incoming.bulk):
-        fold = folded.setdefault(change.profile_id, _Fold(known.get(change.profile_id)))
+        fold = folded.setdefault(change.profile_id, _Fold(known.get(change.profile_id), render))
         fold.take(change, (outcomes or {}).get(change.incoming.place), decided)
     works = (fold.work(profile_id) for profile_id, fold in folded.items())
     decided.work.extend(work for work in works if work is not None)
@@ -81,7 +85,8 @@ def plan(
 class _Fold:
     """The changes of one profile in one batch, one after the other: how the log is cut must not show in an outcome."""
 
-    def __init__(self, before: KnownProfile | None) -> None:
+    def __init__(self, before: KnownProfile | None, render: Renderer) -> None:
+        self._render = render
         self._before = before
         self._now = before
         settled = [] if before is None else before.settled
@@ -102,7 +107,7 @@ class _Fold:
 
     def _judge(self, change: Change, decided: Plan, *, refused_before: bool) -> None:
         try:
-            verdict = judge(self._now, change)
+            verdict = judge(self._now, change, self._render)
             if refused_before:
                 raise InputError("It was refused before the indexer was ended.", "Replay it if it is right by now.")
         except InputError as error:
@@ -135,7 +140,7 @@ class _Fold:
         before = [] if self._before is None else self._before.settled
         settled = self._ended + [ended for ended in before if ended.bulk not in lanes]
         after = replace(self._now, settled=settled)
-        text = None if after.profile is None else render(after.profile)
+        text = None if after.profile is None else self._render(after.profile)
         return Work(profile_id, self._kind(), text, after, tuple(self._counted))
 
     def _kind(self) -> Kind:
@@ -155,8 +160,11 @@ def _outcome(before: KnownProfile | None, after: KnownProfile) -> Outcome:
     return Outcome.UNCHANGED if same else Outcome.INDEXED
 
 
-def judge(known: KnownProfile | None, change: Change) -> KnownProfile | Outcome:
+def judge(known: KnownProfile | None, change: Change, render: Renderer) -> KnownProfile | Outcome:
     """What is known after a change, or the outcome of one that changes nothing.
+
+    Args:
+        render: as in `plan`.
 
     Raises:
         InputError: a patch has nothing to patch.

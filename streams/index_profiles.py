@@ -27,6 +27,7 @@ from streams.incoming import Change, Incoming, Unreadable
 from streams.known_profiles import KnownProfiles
 from workers import contract
 from workers.contract import Applied, Delete, Indexer, Refresh, Rejected, Upsert
+from workers.render import Renderer
 
 _DoneT = TypeVar("_DoneT")
 
@@ -45,7 +46,11 @@ class BatchBounds:
 
 
 class ProfileIndexing:
-    """Turns incoming records into an index that holds the newest of each, and says what became of every one."""
+    """Turns incoming records into an index that holds the newest of each, and says what became of every one.
+
+    Args:
+        render: profile to text, as the release has it that `indexer` embeds with.
+    """
 
     def __init__(
         self,
@@ -55,6 +60,8 @@ class ProfileIndexing:
         effects: Effects,
         back_pressure: BackPressure,
         bounds: BatchBounds,
+        *,
+        render: Renderer,
     ) -> None:
         self._decoder = decoder
         self._known = known
@@ -62,6 +69,7 @@ class ProfileIndexing:
         self._effects = effects
         self._back_pressure = back_pressure
         self._bounds = bounds
+        self._render = render
         self._began: dict[tuple[str, int], int] = {}
 
     def forget(self) -> None:
@@ -88,7 +96,7 @@ class ProfileIndexing:
         read = [self._decoder.decode(record) for record in fresh]
         changes = [item for item in read if isinstance(item, Change)]
         known = await self._patiently("table", lambda: self._known.read(changes))
-        decided = plan(changes, known, unsettled.outcomes)
+        decided = plan(changes, known, self._render, unsettled.outcomes)
         after_crash = self._may_follow_a_crash(fresh)
         for piece in bounded(decided.work, _tokens, self._bounds.max_records, self._bounds.max_tokens):
             await self._apply(piece, acknowledge, _may_be_ahead(piece) if after_crash else ())

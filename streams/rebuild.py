@@ -18,7 +18,7 @@ from streams.scratch import Scratch
 from streams.topic_reader import read_topic
 from workers.contract import Refresh, Row
 from workers.indexing import row_of
-from workers.render import render
+from workers.render import Renderer
 
 _ROWS = 500
 
@@ -44,16 +44,24 @@ class Rebuild:
     Args:
         config: librdkafka configuration to reach the cluster.
         model: release whose vectors are taken.
+        render: profile to text, as this release has it.
         write: puts rows with unique profile ids into the index; returns once they are acknowledged.
     """
 
     def __init__(
-        self, config: dict[str, Any], codec: Codec, topics: Topics, model: str, write: Callable[[Sequence[Row]], None]
+        self,
+        config: dict[str, Any],
+        codec: Codec,
+        topics: Topics,
+        model: str,
+        render: Renderer,
+        write: Callable[[Sequence[Row]], None],
     ) -> None:
         self._config = config
         self._codec = codec
         self._topics = topics
         self._model = model
+        self._render = render
         self._write = write
 
     def run(self, said: Callable[[Rebuilt], None]) -> Rebuilt:
@@ -103,15 +111,14 @@ class Rebuild:
             known = None if value is None else self._codec.decode(value, ProfileState).known
             if known is not None and known.text_sha256 == held.text_sha256:
                 states.put(held.profile_id, None)
-                yield _row(held, known)
+                yield self._row(held, known)
 
-
-def _row(held: ProfileEmbedding, known: KnownProfile) -> Row:
-    if known.profile is None:
-        raise AssertionError("A deleted profile has no row. This is a bug.")
-    fields = profile_fields(known.profile, known.occurred_at)
-    vector = np.frombuffer(held.vector, dtype="<f4").astype(np.float32)
-    return row_of(Refresh(held.profile_id, known.version, fields, render(known.profile)), vector)
+    def _row(self, held: ProfileEmbedding, known: KnownProfile) -> Row:
+        if known.profile is None:
+            raise AssertionError("A deleted profile has no row. This is a bug.")
+        fields = profile_fields(known.profile, known.occurred_at)
+        vector = np.frombuffer(held.vector, dtype="<f4").astype(np.float32)
+        return row_of(Refresh(held.profile_id, known.version, fields, self._render(known.profile)), vector)
 
 
 class _Written:

@@ -27,19 +27,24 @@ class Result:
 
 
 def evaluate(
-    dataset: Dataset, systems: Sequence[System], baseline: str | None, say: Callable[[str], None]
+    dataset: Dataset,
+    systems: Sequence[System],
+    baseline: str | None,
+    say: Callable[[str], None],
+    texts: Mapping[str, Mapping[str, str]] | None = None,
 ) -> list[Result]:
     """Measure every system; those after the baseline and before it are compared with it.
 
     Args:
         baseline: name of one of the systems; None compares nothing.
+        texts: by name of a system that reads the documents in other words, all of them by id.
     """
     members = groups(dataset.queries)
     queries = {query.id: query.text for query in dataset.queries}
     measured = []
     for system in systems:
         say(f"{system.name}: {len(dataset.corpus)} documents, {len(queries)} queries")
-        run = rank(system, dataset.corpus, queries)
+        run = rank(system, (texts or {}).get(system.name, dataset.corpus), queries)
         measured.append((run, per_query(dataset, run)))
     base = next((values for run, values in measured if run.system == baseline), None)
     return [

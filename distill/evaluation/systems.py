@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from kith.errors import InputError, MissingTool
 from workers.embedding import OnnxEmbedder
-from workers.release import MANIFEST, load_release
+from workers.release import MANIFEST, load_release, read_manifest
+from workers.render import RENDERER_ID
 
 BM25 = "bm25"
 DEPTH = 100
@@ -61,6 +62,16 @@ def load_system(given: str, threads: int = 0) -> System:
     raise InputError(
         f"{given} is no system.", f"Give {BM25}, a release folder (models/student-v1) or an encoder folder."
     )
+
+
+def renderer_of(given: str) -> str:
+    """Id of the renderer whose texts a system is made for; training's where it is no release.
+
+    Raises:
+        ReleaseError: its manifest is malformed.
+    """
+    folder = Path(given)
+    return read_manifest(folder).renderer if (folder / MANIFEST).exists() else RENDERER_ID
 
 
 def rank(system: System, corpus: Mapping[str, str], queries: Mapping[str, str]) -> Run:

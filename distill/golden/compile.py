@@ -13,7 +13,7 @@ from distill.golden.grading import Grade, grade_for_industry, grade_for_occupati
 from distill.synthetic.draws import Draw
 from distill.words import shared_stems
 from schemas.records import Position, Profile
-from workers.render import render
+from workers.render import Renderer, render
 
 SPLITS = ("dev", "test")
 
@@ -33,17 +33,22 @@ def split_of(golden: Golden, occupation_id: str) -> str:
     return "dev" if list(golden.named).index(occupation_id) % _DEV_EVERY == _DEV_EVERY - 1 else "test"
 
 
-def compile_golden(golden: Golden, out: Path) -> None:
+def compile_golden(golden: Golden, out: Path, text_of: Renderer = render) -> None:
     """Write `out/dev` and `out/test`; the same golden set gives the same bytes.
 
     The corpus of a split holds the people of its occupations only. `qrels.tsv` has the three columns of BEIR and a
     fourth, the clause of the policy; of the wrong people a sample is written out, as BEIR counts all others as wrong.
+
+    Args:
+        text_of: profile to the text of a document; which questions share no word stays a matter of the full text.
     """
     for split in SPLITS:
         folder = out / split
         folder.mkdir(parents=True, exist_ok=True)
         owners = [owner for owner in golden.occupations if split_of(golden, owner.id) == split]
-        _write_lines(folder / "corpus.jsonl", (_document(o, n, p) for o in owners for n, p in enumerate(o.people)))
+        _write_lines(
+            folder / "corpus.jsonl", (_document(o, n, p, text_of) for o in owners for n, p in enumerate(o.people))
+        )
         judged = list(_judged(golden, owners))
         _write_lines(folder / "queries.jsonl", (item.query for item in judged))
         rows = ["query-id\tcorpus-id\tscore\tclause"]
@@ -93,9 +98,9 @@ def _item(
     return _Judged({"_id": name, "text": text, "metadata": metadata}, kept)
 
 
-def _document(owner: Peopled, number: int, person: Person) -> dict[str, Any]:
+def _document(owner: Peopled, number: int, person: Person, text_of: Renderer) -> dict[str, Any]:
     facets = person.model_dump(include={"status", "level", "city", "country", "company_type", "language"})
-    text = render(_profile(person))
+    text = text_of(_profile(person))
     return {"_id": _id(owner, number), "title": "", "text": text, "metadata": {"occupation": owner.id, **facets}}
 
 

@@ -6,7 +6,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,11 @@ from streams.sources.detect import Format
 
 if TYPE_CHECKING:
     from streams.backfill import Progress
+    from streams.backfill_sources import Replayed
     from streams.live_freshness import LiveFreshness
+    from streams.where import Where
+
+    Wanted = Callable[[Replayed], bool]
 
 
 class _RunUnlessNamed(TyperGroup):
@@ -51,6 +55,9 @@ def run(
     ),
     run_id: str | None = typer.Option(None, "--run", help="Id of the run; one that was left before is gone on with."),
     ids: Path | None = typer.Option(None, "--ids", help="Only the profile ids in this file, one a line."),
+    where: list[str] = typer.Option(
+        [], "--where", help="Only profiles that say so: country=DE,AT or skills!=Python; repeat, all must hold."
+    ),
     rate: float | None = typer.Option(None, min=0.1, help="Records a second; without it, as many as are consumed."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Count, and send nothing."),
     file_format: Format = typer.Option(Format.AUTO, "--format", help="Format of a file; auto looks into it."),
@@ -64,28 +71,42 @@ def run(
     Records without a value are left out: they have no version to be judged by. A run that was stopped or killed goes
     on where it was left: `--run ID`.
 
+    --where asks for country, location, industry, seniority, skills or languages, whatever their case; of a list one
+    item is enough; a value with a comma stands in double quotes. A whole profile decides for itself. A patch or a
+    deletion is decided by what the indexer's table knows of its profile when the command begins, and left out where
+    that is nothing. A run keeps its conditions.
+
     Exit code: 0 done, 1 some records of a file were rejected, 2 unusable source or option, 3 a part does not answer.
 
     Example: `kith backfill run --from 2026-11-01T00:00:00Z --rate 500`
 
     Example: `kith backfill run --from table --run reembed-november`
+
+    Example: `kith backfill run --from table --where country=DE,AT --where skills=Kafka`
     """
     from kith import wiring_backfill
     from streams.backfill import BackfillBounds, new_run
     from streams.sources.csv_table import parse_map
+    from streams.where import parse_where
 
+    conditions = parse_where(where)
     settings = load_settings()
     records = wiring.codec(settings)
     try:
-        left = _left(wiring_backfill.runs(settings, records).all(), run_id, begin)
+        left = _left(wiring_backfill.runs(settings, records).all(), run_id, begin, conditions)
         asked = left.source if left is not None else begin or ""
         source = wiring_backfill.source(settings, asked, file_format, parse_map(header_map), id_field)
-        one = left or new_run(run_id or uuid.uuid4().hex[:8], source)
-        replay = wiring_backfill.backfill(settings, records, BackfillBounds(rate=rate), _wanted(ids))
-        if dry_run:
-            progress = replay.count(source, one)
-        else:
-            with _progress(wiring_backfill.live_freshness(settings, records)) as said:
+        one = left or new_run(run_id or uuid.uuid4().hex[:8], source, conditions)
+        with ExitStack() as opened:
+            wanted = _wanted(ids)
+            if one.where:
+                said_so = opened.enter_context(wiring_backfill.where_filter(settings, records, parse_where(one.where)))
+                wanted = _both(wanted, said_so)
+            replay = wiring_backfill.backfill(settings, records, BackfillBounds(rate=rate), wanted)
+            if dry_run:
+                progress = replay.count(source, one)
+            else:
+                said = opened.enter_context(_progress(wiring_backfill.live_freshness(settings, records)))
                 progress = replay.run(source, one, said)
     finally:
         records.close()
@@ -136,11 +157,11 @@ def stop(run_id: str = typer.Argument(..., help="Id of the run, as `status` show
     typer.echo(f"asked {run_id} to stop")
 
 
-def _left(runs: dict[str, BackfillRun], run_id: str | None, begin: str | None) -> BackfillRun | None:
+def _left(runs: dict[str, BackfillRun], run_id: str | None, begin: str | None, where: Where) -> BackfillRun | None:
     """The run to go on with; None for a new one.
 
     Raises:
-        InputError: nothing says what to replay, or the run is done or replays something else.
+        InputError: nothing says what to replay, or the run is done or replays something else or of others.
     """
     one = None if run_id is None else runs.get(run_id)
     if one is None:
@@ -153,17 +174,24 @@ def _left(runs: dict[str, BackfillRun], run_id: str | None, begin: str | None) -
         raise InputError(f"The backfill {run_id} is done.", "Give another id to replay again.")
     if begin is not None and begin != one.source.removeprefix("file "):
         raise InputError(f"The backfill {run_id} replays {one.source}.", "Leave --from out to go on with it.")
+    if where.conditions and where.texts() != one.where:
+        only = f"only {' and '.join(one.where)}" if one.where else "every profile"
+        raise InputError(f"The backfill {run_id} replays {only}.", "Leave --where out to go on with it.")
     return one
 
 
-def _wanted(ids: Path | None) -> Callable[[str], bool]:
+def _both(first: Wanted, second: Wanted) -> Wanted:
+    return lambda record: first(record) and second(record)
+
+
+def _wanted(ids: Path | None) -> Wanted:
     if ids is None:
-        return lambda _profile_id: True
+        return lambda _record: True
     try:
         chosen = frozenset(ids.read_text().split())
     except OSError as error:
         raise InputError(f"{ids} cannot be read: {error.strerror}.", "Name a file of ids, one a line.") from error
-    return chosen.__contains__
+    return lambda record: record.profile_id in chosen
 
 
 def _done_and_total(run: BackfillRun) -> tuple[int, int]:
@@ -175,8 +203,9 @@ def _done_and_total(run: BackfillRun) -> tuple[int, int]:
 def _line(run: BackfillRun, *, counted: bool) -> str:
     done, total = _done_and_total(run)
     what = "would send" if counted else f"{run.phase.value.lower()}: sent"
+    only = f" where {' and '.join(run.where)}" if run.where else ""
     return (
-        f"{run.run_id} ({run.source}) {what} {run.sent:,}, left out {run.skipped:,}, rejected {run.rejected:,}; "
+        f"{run.run_id} ({run.source}{only}) {what} {run.sent:,}, left out {run.skipped:,}, rejected {run.rejected:,}; "
         f"{done:,} of {total:,}"
     )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from kith.errors import MissingTool
+from workers.render import RENDERER_ID
 
 if TYPE_CHECKING:
     from distill.training.run import Progress
@@ -30,19 +31,21 @@ def export(
     ),
     out: Path = typer.Option(Path("models"), "--out", help="Folder that holds releases."),
     language: list[str] = typer.Option(["en"], "--language", help="Language it was trained for, ISO 639-1; repeat."),
+    renderer: str = typer.Option(RENDERER_ID, "--renderer", help="Renderer of its texts; profile-brief-1: short ones."),
     force: bool = typer.Option(False, "--force", help="Replace a release of that name."),
     as_json: bool = typer.Option(False, "--json", help="Print the manifest as JSON."),
 ) -> None:
     """Turn an encoder into a release without measuring it: int8 graph with pooling inside, tokenizer, manifest.
 
     Without --encoder, the pretrained all-MiniLM-L6-v2 is exported. The same command gives the same bytes.
+    A release for another renderer than training's has to be measured with `kith eval` before it is used.
 
     Example: `kith distill export --release student-v0 --out models --force`
     """
     with _training_installed():
         from distill.export import ExportPlan
         from distill.export import export as make
-    plan = ExportPlan(release, out, encoder, tuple(language), force)
+    plan = ExportPlan(release, out, encoder, tuple(language), force, renderer)
     _show(make(plan, say=_say), as_json=as_json)
 
 

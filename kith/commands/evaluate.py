@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from kith.errors import InputError, MissingTool
+from workers.render import RENDERER_ID
 
 if TYPE_CHECKING:
     from distill.evaluation.dataset import Dataset
@@ -35,21 +36,30 @@ def evaluate(
 ) -> None:
     """Measure how well systems rank: nDCG@10, recall, MRR, zero hits, by class and language, with intervals.
 
+    On the golden splits each release reads people as its own renderer writes them.
+
     Example: `kith eval bm25 models/student-v0 models/student-v1 --baseline student-v0 --report report.html`
     """
     try:
         from distill.evaluation.evaluate import evaluate as measure
-        from distill.evaluation.systems import load_system
+        from distill.evaluation.systems import load_system, renderer_of
     except ModuleNotFoundError as error:
         raise MissingTool(f"{error.name} is not installed.", "Install what evaluation needs: kith[eval].") from error
-    data = _dataset(dataset)
+    data = _dataset(dataset, RENDERER_ID)
     systems = [load_system(given, threads) for given in system]
     names = [loaded.name for loaded in systems]
     if len(set(names)) < len(names):
         raise InputError(f"Two systems have one name: {', '.join(names)}.", "Rename a folder, or measure them apart.")
     if baseline is not None and baseline not in names:
         raise InputError(f"--baseline {baseline} is none of the systems.", f"Give one of {', '.join(names)}.")
-    results = measure(data, systems, baseline or names[0], lambda line: typer.echo(line, err=True))
+    renderers = {loaded.name: renderer_of(given) for loaded, given in zip(systems, system, strict=True)}
+    results = measure(
+        data,
+        systems,
+        baseline or names[0],
+        lambda line: typer.echo(line, err=True),
+        {name: _dataset(dataset, by).corpus for name, by in renderers.items() if by != RENDERER_ID},
+    )
     if out is not None:
         _write_run(out, results[-1])
     if report is not None:
@@ -62,14 +72,15 @@ def evaluate(
         _print(data, results)
 
 
-def _dataset(given: str) -> Dataset:
+def _dataset(given: str, renderer_id: str) -> Dataset:
+    """The dataset; a golden one with people as this renderer writes them."""
     from distill.evaluation.dataset import load_dataset
 
     if given not in _GOLDEN or Path(given).is_dir():
         return load_dataset(Path(given))
     from distill.golden.dataset import golden_dataset
 
-    return golden_dataset(given)
+    return golden_dataset(given, renderer_id)
 
 
 def _write_run(path: Path, result: Result) -> None:

@@ -85,6 +85,7 @@ def start_all(told: Settings, say: Say) -> Running:
     from kith import wiring
 
     wiring.release(told)  # a wrong model path is said before anything is started
+    wiring.renderer(told)
     stack = _stack(told, say)
     settings = _with(told, stack.start())
     say("creating topics, schemas and the collection")

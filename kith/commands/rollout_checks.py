@@ -36,15 +36,18 @@ def offline_gate(candidate: Path, live: Path, least_of_live: float, say: Say) ->
     try:
         from distill.evaluation.evaluate import evaluate
         from distill.evaluation.metrics import ALL, NDCG
-        from distill.evaluation.systems import load_system
+        from distill.evaluation.systems import load_system, renderer_of
     except ModuleNotFoundError as error:
         raise MissingTool(
             f"{error.name} is not installed.", "Install what evaluation needs (kith[eval]), or give --skip-gate."
         ) from error
     from distill.golden.dataset import golden_dataset
 
-    systems = [load_system(str(folder)) for folder in (candidate, live)]
-    own, theirs = (result.figures[ALL][NDCG].mean for result in evaluate(golden_dataset("test"), systems, None, say))
+    folders = [str(candidate), str(live)]
+    systems = [load_system(folder) for folder in folders]
+    texts = {s.name: golden_dataset("test", renderer_of(f)).corpus for s, f in zip(systems, folders, strict=True)}
+    results = evaluate(golden_dataset("test"), systems, None, say, texts)
+    own, theirs = (result.figures[ALL][NDCG].mean for result in results)
     figures = {"golden_ndcg_at_10": own, "golden_ndcg_at_10_of_live": theirs}
     if own < least_of_live * theirs:
         raise ReleaseError(

@@ -1,12 +1,15 @@
+import io
 import json
 import subprocess
 
+import fastavro
 import pytest
 
 from kith import wiring
 from kith.services.process import pause
 from kith.settings import DEFAULT_MODEL_DIR
-from schemas.records import Outcome
+from schemas.records import Operation, Outcome, Profile, ProfileChange
+from streams.clock import now_ms
 from streams.publisher import Outgoing
 from tests.integration.accounting import audited, counter, wait_settled
 from tests.integration.bus import upsert
@@ -76,6 +79,93 @@ def test_a_file_with_broken_lines_costs_only_these(settings, filled, tmp_path):
     wait_until(lambda: audited(settings).index.right, lambda right: right == PROFILES + 50)
 
 
+def test_only_profiles_that_say_what_was_asked_for_are_replayed(settings, worker, bus, tmp_path):
+    worker(settings, "index")
+    bus.send(*(upsert(f"de{n}", f"Gardener {n}", country="DE") for n in range(30)))
+    bus.send(*(upsert(f"fr{n}", f"Gardener {n}", country="FR") for n in range(40)))
+    moved = Profile("Moved", headline="Gardener", country="DE")
+    bus.send(patch("fr0", 2, moved, "country"), patch("fr1", 2, moved, "headline"), delete("de0", 2))
+    wait_settled(settings)
+    # The table knows 29 that stayed in Germany, and one that moved there.
+    table = ran(settings, "--from", "table", "--where", "country=de,at")
+    assert table["where"] == ["country=at,de"]
+    asked = {one.profile_id for one in bus.read_all(bus.topics.backfill, ProfileChange)}
+    assert asked == {*(f"de{n}" for n in range(1, 30)), "fr0"}
+    wait_settled(settings)
+    # Of the stream: 30 whole profiles, and the patch of the one that the table has in Germany; not the deletion.
+    stream = ran(settings, "--from", "earliest", "--where", "country=DE", "--where", "skills!=Kafka")
+    assert (stream["sent"], stream["skipped"]) == (31, 42)
+    file = tmp_path / "people.jsonl"
+    people = [
+        {"profile_id": f"new{n}", "name": "N", "headline": f"Diver {n}", "country": "DE" if n < 5 else "PL"}
+        for n in range(12)
+    ]
+    file.write_text("\n".join(map(json.dumps, [*people, {"profile_id": "fr2", "operation": "DELETE"}])))
+    from_file = ran(settings, "--from", str(file), "--where", "country!=DE")
+    assert (from_file["sent"], from_file["skipped"]) == (8, 5)
+    wait_settled(settings)
+    found = audited(settings)
+    assert found.exact, found
+    assert found.index.right == 69 - 1 + 7
+
+
+def patch(profile_id, version, profile, *names):
+    return ProfileChange(profile_id, version, now_ms(), Operation.PATCH, "test", profile, list(names))
+
+
+def delete(profile_id, version):
+    return ProfileChange(profile_id, version, now_ms(), Operation.DELETE, "test")
+
+
+def test_a_run_keeps_its_conditions(settings, filled):
+    asked = ("backfill", "run", "--from", "earliest", "--run", "some", "--rate", "20", "--where", "country!=DE")
+    process = subprocess.Popen(command(settings, *asked), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_until(lambda: runs(settings).get("some"), lambda one: one is not None)
+    process.kill()
+    process.wait(10)
+    for other in (("--where", "country=DE"), ("--where", "country!=DE", "--where", "skills=x")):
+        refused = run(settings, "backfill", "run", "--run", "some", *other)
+        assert refused.returncode == 2
+        assert "replays only country!=de" in one_line_error(refused)
+    assert "where country!=de" in run(settings, "backfill", "status").stdout
+    assert ran(settings, "--run", "some", "--where", "country!=de")["where"] == ["country!=de"]
+
+
+def test_a_file_that_breaks_off_changes_nothing(settings, filled, tmp_path):
+    schema = {"type": "record", "name": "R", "fields": [{"name": n, "type": "string"} for n in ("profile_id", "name")]}
+    whole, cut = io.BytesIO(), tmp_path / "cut.avro"
+    rows = [{"profile_id": f"f{n}", "name": f"Somebody {n}"} for n in range(2000)]
+    fastavro.writer(whole, fastavro.parse_schema(schema), rows, sync_interval=1000)
+    cut.write_bytes(whole.getvalue()[: len(whole.getvalue()) // 2])
+    refused = run(settings, "backfill", "run", "--from", str(cut), "--run", "cut")
+    assert refused.returncode == 2
+    assert "cannot be read after record" in one_line_error(refused)
+    assert runs(settings) == {}
+    found = audited(settings)
+    assert found.exact, found
+    assert found.index.right == PROFILES
+
+
+def test_a_file_that_went_away_since_the_run_began_is_gone_on_with_once_it_is_back(settings, filled, tmp_path):
+    file = tmp_path / "people.jsonl"
+    lines = [
+        json.dumps({"profile_id": f"f{n}", "version": 5, "name": "N", "headline": f"Diver {n}"}) for n in range(80)
+    ]
+    file.write_text("\n".join(lines))
+    asked = ("backfill", "run", "--from", str(file), "--run", "left", "--rate", "20")
+    process = subprocess.Popen(command(settings, *asked), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_until(lambda: runs(settings).get("left"), lambda one: one is not None)
+    process.kill()
+    process.wait(10)
+    file.rename(tmp_path / "away")
+    gone = run(settings, "backfill", "run", "--run", "left")
+    assert gone.returncode == 2
+    assert "There is no file" in one_line_error(gone)
+    (tmp_path / "away").rename(file)
+    assert ran(settings, "--run", "left")["sent"] == len(lines)
+    wait_until(lambda: audited(settings).index.right, lambda right: right == PROFILES + len(lines))
+
+
 def test_a_run_that_is_killed_again_and_again_ends_complete(settings, filled):
     whole = ("--from", "earliest")
     for number in range(5):
@@ -126,6 +216,8 @@ def test_a_run_is_stopped_from_elsewhere_and_goes_on(settings, filled):
         (("--from", "0:x"), "no offsets"),
         (("--from", "nowhere.jsonl"), "nowhere.jsonl"),
         ((), "Nothing says what to replay"),
+        (("--from", "earliest", "--where", "town=Ulm"), "location, country, industry, seniority, skills, languages"),
+        (("--from", "earliest", "--where", "country"), "FIELD=VALUE"),
         (("--from", "earliest", "--ids", "nowhere.txt"), "nowhere.txt"),
     ],
 )

@@ -93,6 +93,7 @@ def _run(
     settings: Settings, console: Console, profiles: int, changes: int, rate: float, seed: int
 ) -> tuple[Outcome, Settings]:
     from distill.taxonomy import load_demo_questions
+    from kith import wiring
     from kith.commands.demo import report
     from kith.commands.demo.questions import Comparison
     from kith.commands.demo.story import Story
@@ -107,7 +108,7 @@ def _run(
         with report.progress(console) as bars:
             load = story.load(profiles, *bars.pair("profiles sent", "profiles searchable", profiles))
             freshness = story.trickle(changes, rate, bars.one("changes, additions and deletions", changes))
-        comparison = Comparison(story.world.profiles, story.world.occupations)
+        comparison = Comparison(story.world.profiles, story.world.occupations, wiring.renderer(settings))
         answers = [comparison.answer(question, story.ask) for question in load_demo_questions()]
         return Outcome(started_s, load, freshness, story.missing(), answers), running.settings
     finally:

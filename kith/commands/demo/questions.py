@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from distill.taxonomy import DemoQuestion
 from kith.commands.demo.keyword_search import KeywordSearch
 from schemas.records import Profile, ReplyHit, SearchReply, SearchRequest
-from workers.render import render
+from workers.render import Renderer
 
 TOP = 3
 
@@ -46,9 +46,10 @@ class Comparison:
     Args:
         profiles: every profile that the index holds, by id.
         occupations: what each profile's person does, by id.
+        render: profile to text, as the index has it.
     """
 
-    def __init__(self, profiles: Mapping[str, Profile], occupations: Mapping[str, str]) -> None:
+    def __init__(self, profiles: Mapping[str, Profile], occupations: Mapping[str, str], render: Renderer) -> None:
         self._profiles = profiles
         self._occupations = occupations
         self._keywords = KeywordSearch(list(profiles), [render(profile) for profile in profiles.values()])

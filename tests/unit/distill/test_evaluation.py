@@ -34,6 +34,21 @@ class Fixed:
         return np.array(self.rows, dtype=np.float32), 0.5
 
 
+def test_a_system_reads_the_documents_in_the_words_it_is_made_for(tmp_path):
+    class Reader:
+        def __init__(self, name):
+            self.name = name
+
+        def scores(self, documents, queries):
+            self.read = documents
+            return np.zeros((len(queries), len(documents)), dtype=np.float32), 0.5
+
+    data, full, brief = load_dataset(write(tmp_path)), Reader("full"), Reader("brief")
+    evaluate(data, [full, brief], None, lambda _line: None, {"brief": {name: name.upper() for name in data.corpus}})
+    assert full.read == ["bakes bread", "treats cancer", "fixes leaking roofs", "steals"]
+    assert brief.read == ["BAKER", "DOCTOR", "ROOFER", "THIEF"]
+
+
 def test_the_figures_are_those_of_the_definitions(tmp_path):
     data = load_dataset(write(tmp_path))
     # Documents in the order of ids: baker, doctor, roofer, thief.

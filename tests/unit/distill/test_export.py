@@ -120,6 +120,17 @@ def test_the_manifest_holds_what_is_needed_to_make_it_again(tmp_path):
     assert str(tmp_path) not in manifest.model_dump_json()
 
 
+def test_a_release_is_for_the_renderer_that_was_named(tmp_path):
+    made = make(tmp_path, renderer="profile-brief-1")
+    assert load_release(made.folder).manifest.renderer == "profile-brief-1"
+    assert made.manifest.command.endswith("--encoder encoder --renderer profile-brief-1")
+    given = ["--encoder", str(tmp_path / "encoder"), "--out", str(tmp_path / "out"), "--renderer", "profile-text-9"]
+    done = run({}, "distill", "export", "--release", "x", *given)
+    assert done.returncode == 2
+    assert "profile-text-1, profile-brief-1" in one_line_error(done)
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_command_prints_the_manifest_as_json(tmp_path):
     tiny_encoder.write(tmp_path / "encoder")
     given = ["--release", "x", "--encoder", str(tmp_path / "encoder"), "--out", str(tmp_path), "--json"]

@@ -3,12 +3,14 @@ from collections import Counter
 
 import pytest
 
+from distill.evaluation.dataset import load_dataset
 from distill.golden.authored import Asks, GoldenError, Peopled, load_golden
 from distill.golden.compile import compile_golden, split_of
 from distill.golden.grading import Grade, grade_for_industry, grade_for_occupation
 from distill.training.held_out import HeldOut
 from distill.training.material import load_material
 from distill.words import content_stems
+from workers.render import MAX_BRIEF_CHARS, render_brief
 
 PERSON = """
 [[occupation.person]]
@@ -149,6 +151,14 @@ class TestTheAuthoredSet:
         compile_golden(self.golden, tmp_path)
         lines = (tmp_path / "test" / "queries.jsonl").read_text().splitlines()
         assert sum(json.loads(line)["metadata"]["no_shared_word"] for line in lines) >= 150
+
+    def test_another_renderer_changes_the_texts_of_the_people_and_nothing_else(self, tmp_path):
+        compile_golden(self.golden, tmp_path / "full")
+        compile_golden(self.golden, tmp_path / "brief", render_brief)
+        full, brief = (load_dataset(tmp_path / name / "test") for name in ("full", "brief"))
+        assert (full.queries, full.qrels, full.corpus.keys()) == (brief.queries, brief.qrels, brief.corpus.keys())
+        assert max(map(len, brief.corpus.values())) <= MAX_BRIEF_CHARS
+        assert sum(map(len, brief.corpus.values())) < 0.8 * sum(map(len, full.corpus.values()))
 
     def test_the_same_set_gives_the_same_bytes(self, tmp_path):
         compile_golden(self.golden, tmp_path / "one")

@@ -171,7 +171,13 @@ class Accounting(RuleBasedStateMachine):
         known = KnownProfiles(lambda: self.table, self.codec, self.changelog, Topics().state, lambda: ids, timeout_s=5)
         bounds = BatchBounds(max_records=2, max_tokens=10_000, apply_timeout_s=5)
         self.indexing = ProfileIndexing(
-            Decoder(self.codec, 20_000), known, self.indexer, self.effects, BackPressure(0.01, 1), bounds
+            Decoder(self.codec, 20_000),
+            known,
+            self.indexer,
+            self.effects,
+            BackPressure(0.01, 1),
+            bounds,
+            render=render,
         )
         for lane in self.lanes:
             lane.position = lane.committed

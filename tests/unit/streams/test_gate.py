@@ -7,9 +7,18 @@ from hypothesis import strategies as st
 
 from kith.errors import InputError
 from schemas.records import KnownProfile, Operation, Outcome, Profile, ProfileChange
-from streams.gate import UNNUMBERED, Kind, judge, plan
+from streams import gate
+from streams.gate import UNNUMBERED, Kind
 from streams.incoming import Change, Incoming
-from workers.render import render
+from workers.render import render, render_brief
+
+
+def plan(changes, known):
+    return gate.plan(changes, known, render)
+
+
+def judge(known, change):
+    return gate.judge(known, change, render)
 
 
 def made(offset, version, *, headline=None, name="Ann", operation=Operation.UPSERT, changed=None, id_="p"):
@@ -50,6 +59,27 @@ def test_the_same_text_under_a_new_version_changes_fields_only():
     (work,) = plan([made(1, 2, headline="Roofer", name="Ann Other")], {"p": known}).work
     assert (work.kind, work.after.version) == (Kind.FIELDS, 2)
     assert work.outcomes[0][1] is Outcome.UNCHANGED
+
+
+def test_what_is_embedded_and_hashed_is_the_text_of_the_renderer_that_was_given():
+    def shout(profile):
+        return profile.headline.upper()
+
+    first = [made(0, 1, headline="Roofer", name="Ann")]
+    (work,) = gate.plan(first, {}, shout).work
+    assert (work.text, work.after.text_sha256) == ("ROOFER", hashlib.sha256(b"ROOFER").digest())
+    assert plan(first, {}).work[0].after.text_sha256 != work.after.text_sha256
+
+
+def test_what_a_renderer_leaves_out_is_no_reason_to_embed():
+    def with_summary(offset, version, summary):
+        change = made(offset, version, headline="Roofer")
+        return replace(change, change=replace(change.change, profile=Profile("Ann", "Roofer", summary)))
+
+    for by, kind in ((render, Kind.EMBED), (render_brief, Kind.FIELDS)):
+        (before,) = gate.plan([with_summary(0, 1, "Slate.")], {}, by).work
+        (work,) = gate.plan([with_summary(1, 2, "Tiles.")], {"p": before.after}, by).work
+        assert work.kind is kind
 
 
 def test_a_patch_changes_its_fields_and_keeps_the_others():

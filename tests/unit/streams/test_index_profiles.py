@@ -12,6 +12,7 @@ from streams.incoming import Incoming
 from streams.index_profiles import BatchBounds, ProfileIndexing
 from streams.known_profiles import KnownProfiles
 from tests.fakes_bus import DictIndexer, ListEffects, ListPublisher, MemoryRegistry, MemoryTable
+from workers.render import render
 
 LIMIT = 20_000
 
@@ -43,6 +44,7 @@ class Bench:
             self.effects,
             BackPressure(0.01, self._give_up_s),
             BatchBounds(max_records=4, max_tokens=10_000, apply_timeout_s=5),
+            render=render,
         )
 
     def upsert(self, profile_id: str, version: int = 1, name: str = "Ada") -> tuple[bytes, bytes]:

@@ -1,35 +1,59 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kith.errors import ReleaseError
 from schemas.records import Education, Position, Profile
-from workers.render import MAX_TEXT_CHARS, render
+from workers.render import (
+    BRIEF_RENDERER_ID,
+    MAX_BRIEF_CHARS,
+    MAX_TEXT_CHARS,
+    RENDERER_ID,
+    RENDERERS,
+    render,
+    render_brief,
+    renderer,
+)
 
 text = st.text(max_size=200)
 maybe = st.none() | text
 
 
+ADA = Profile(
+    "Ada Example",
+    headline="Cardiologist",
+    summary="Treats hearts!",
+    location="Lyon, France",
+    industry="Health",
+    skills=["echo", "echo", "stents"],
+    positions=[
+        Position("Registrar", "Old Clinic", end="2019"),
+        Position("Cardiologist", "City Hospital", description="Heart failure clinic"),
+    ],
+    education=[Education("Lyon University", "MD", "medicine")],
+)
+
+
 def test_what_says_most_about_the_work_comes_first_and_the_name_not_at_all():
-    profile = Profile(
-        "Ada Example",
-        headline="Cardiologist",
-        summary="Treats hearts!",
-        location="Lyon, France",
-        industry="Health",
-        skills=["echo", "echo", "stents"],
-        positions=[
-            Position("Registrar", "Old Clinic", end="2019"),
-            Position("Cardiologist", "City Hospital", description="Heart failure clinic"),
-        ],
-        education=[Education("Lyon University", "MD", "medicine")],
-    )
-    assert render(profile) == (
+    assert render(ADA) == (
         "Cardiologist. Cardiologist at City Hospital: Heart failure clinic. Treats hearts! Skills: echo, stents. "
         "Before: Registrar at Old Clinic. MD medicine, Lyon University. Health. Lyon, France."
     )
 
 
-def test_a_profile_that_says_nothing_has_a_text_all_the_same():
-    assert render(Profile("Nobody")) == "Profile."
+def test_a_brief_text_is_headline_present_job_skills_and_place():
+    assert render_brief(ADA) == "Cardiologist. Cardiologist at City Hospital. Skills: echo, stents. Lyon, France."
+
+
+@pytest.mark.parametrize("by", RENDERERS.values(), ids=RENDERERS)
+def test_a_profile_that_says_nothing_has_a_text_all_the_same(by):
+    assert by(Profile("Nobody")) == "Profile."
+
+
+def test_a_renderer_is_found_by_its_id_and_an_unknown_one_named_beside_those_that_there_are():
+    assert (renderer(RENDERER_ID), renderer(BRIEF_RENDERER_ID)) == (render, render_brief)
+    with pytest.raises(ReleaseError, match=r"'profile-text-9'.*profile-text-1, profile-brief-1"):
+        renderer("profile-text-9")
 
 
 @given(
@@ -44,10 +68,11 @@ def test_a_profile_that_says_nothing_has_a_text_all_the_same():
     )
 )
 def test_the_text_is_one_bounded_line(profile):
-    rendered = render(profile)
-    assert rendered
-    assert len(rendered) <= MAX_TEXT_CHARS
-    assert rendered == " ".join(rendered.split())
+    for by, limit in ((render, MAX_TEXT_CHARS), (render_brief, MAX_BRIEF_CHARS)):
+        rendered = by(profile)
+        assert rendered
+        assert len(rendered) <= limit
+        assert rendered == " ".join(rendered.split())
 
 
 def test_a_very_long_summary_is_cut_between_words():
