@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from kith import wiring
@@ -13,11 +14,11 @@ from schemas.codec import Codec
 from schemas.rollouts import Rollout, SearchFeedback, SearchObservation
 from streams.backfill_sources import offsets_at
 from streams.fill import CandidateParts, Fill
-from streams.groups import GroupOffsets, Place, begin_at
+from streams.groups import Place, begin_at, committed
 from streams.lag import GroupLag
 from streams.live_first import LiveFirst
 from streams.rollout_log import RolloutLog
-from streams.topic_reader import read_topic, topic_ends
+from streams.topic_reader import read_topic, topic_ends, topic_starts
 from streams.vectors import forget_vectors
 from workers.guardrails import Observed
 from workers.model_collections import collection_name, describe, drop_collection, live_model, point_alias
@@ -106,19 +107,40 @@ def recorded_offsets(settings: Settings) -> dict[Place, int]:
     Raises:
         kith.errors.Unavailable: the brokers do not answer.
     """
-    from streams.topic_reader import topic_starts
-
     config, group = settings.kafka_client(), wiring.indexer_group(settings)
     offsets: dict[Place, int] = {}
-    held = GroupOffsets(config, group)
-    try:
-        for topic in wiring.topics(settings).inputs:
-            starts = topic_starts(config, topic.name)
-            reached = held.committed([(topic.name, number) for number in starts])
-            offsets |= {(topic.name, p): max(start, reached.get((topic.name, p), start)) for p, start in starts.items()}
-    finally:
-        held.close()
+    for topic in wiring.topics(settings).inputs:
+        starts = topic_starts(config, topic.name)
+        reached = committed(config, group, topic.name, starts)
+        offsets |= {(topic.name, p): max(start, reached.get(p, start)) for p, start in starts.items()}
     return offsets
+
+
+class Consumed(Enum):
+    """How far the indexer of a release has come."""
+
+    NOTHING = auto()
+    LEVEL = auto()
+    TOO_LITTLE = auto()
+
+
+def consumed(settings: Settings) -> Consumed:
+    """Whether the indexer of a release has consumed anything, and can go on from there without a gap.
+
+    Raises:
+        kith.errors.Unavailable: the brokers do not answer.
+    """
+    config, group = settings.kafka_client(), wiring.indexer_group(settings)
+    lost = False
+    begun = False
+    for topic in wiring.topics(settings).inputs:
+        starts = topic_starts(config, topic.name)
+        reached = committed(config, group, topic.name, starts)
+        begun = begun or bool(reached)
+        lost = lost or any(offset < starts[partition] for partition, offset in reached.items())
+    if lost:
+        return Consumed.TOO_LITTLE
+    return Consumed.LEVEL if begun else Consumed.NOTHING
 
 
 def fill(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from kith import metrics
 from kith.deadline import Deadline
-from kith.errors import InputError, KithError
+from kith.errors import InputError, KithError, ReleaseError
 from schemas.records import ReplyHit, ReplyStatus, SearchReply, SearchRequest
 from workers.contract import CollectionInfo, Embedder, Filter, Hit, Index, Vectors
 from workers.matched_text import nearest_parts, shortened
@@ -23,7 +23,7 @@ class Arm:
     """A collection and the model of its vectors: they are only ever handed on together.
 
     Raises:
-        AssertionError: the embedder makes vectors of another length.
+        ReleaseError: the release on this machine makes vectors of another length.
     """
 
     collection: CollectionInfo
@@ -31,7 +31,11 @@ class Arm:
 
     def __post_init__(self) -> None:
         if self.embedder.dim != self.collection.dim:
-            raise AssertionError(f"{self.collection.name} was given a model of another length. This is a bug.")
+            raise ReleaseError(
+                f"The release {self.collection.model} here gives vectors of {self.embedder.dim}, "
+                f"{self.collection.name} holds {self.collection.dim}.",
+                "Put the release here that the collection was made with.",
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,13 +150,14 @@ class Searcher:
         """
         try:
             embedder = self._models.get(collection.model)
+            arm = None if embedder is None else Arm(collection, embedder)
         except KithError as error:
             if self._live is None:
                 raise
             self._say_late(collection.model, str(error))
             return
-        if embedder is not None:
-            self._live, self._late = Arm(collection, embedder), None
+        if arm is not None:
+            self._live, self._late = arm, None
         elif self._live is None:
             raise Unavailable(f"The model {collection.model} of the live collection is being loaded.")
 

@@ -180,7 +180,7 @@ def _further_models(settings: Settings) -> list[str]:
         rollouts = wiring.rollout_log(settings, records).all()
     finally:
         records.close()
-    kept = {model for one in rollouts for model in one.kept_level}
+    kept = {model for one in rollouts for model in one.kept_level} - {one.retired for one in rollouts}
     return sorted(kept - {wiring.release(settings).manifest.name})
 
 

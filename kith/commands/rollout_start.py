@@ -49,16 +49,38 @@ def begun(at: Opened, candidate: Settings, least_of_live: float | None, guardrai
     if least_of_live is not None:
         folders = (candidate.model_dir, wiring.release_folder(at.settings, live))
         figures = rollout_checks.offline_gate(*folders, least_of_live, lambda line: typer.echo(line, err=True))
-    baseline = wiring_rollout.of_release(at.settings, live)
-    again = before is not None and before.retired != model
-    # A candidate that was filled before went on from where it began then.
-    inputs = before.inputs if before is not None and again else _recorded(baseline)
-    rollout = Rollout(
-        model, live, RolloutPhase.FILLING, inputs, now_ms(), now_ms(), guardrails=guardrails, figures=figures
-    )
+    baseline, now = wiring_rollout.of_release(at.settings, live), now_ms()
+    phase, inputs = _left(candidate, before) or (RolloutPhase.FILLING, _recorded(baseline))
     wiring_rollout.prepare(baseline, candidate, at.held)
+    rollout = Rollout(model, live, phase, inputs, now, now, guardrails=guardrails, figures=figures)
     at.log.save(rollout)
     return rollout
+
+
+def _left(candidate: Settings, before: Rollout | None) -> tuple[RolloutPhase, list[InputOffset]] | None:
+    """Where an earlier rollout of the release left it; None when there is nothing of it.
+
+    Raises:
+        InputError: its indexer ran without a fill, or stood still for longer than the stream is kept.
+    """
+    from kith import wiring_rollout
+
+    consumed = wiring_rollout.consumed(candidate)
+    if before is not None and before.retired != before.candidate:
+        if consumed is wiring_rollout.Consumed.TOO_LITTLE:
+            raise InputError(
+                f"The indexer of {before.candidate} stood still for longer than the stream is kept.",
+                "Begin anew: kith rollout retire, then start.",
+            )
+        # Its indexer may run: what is kept level is not filled a second time beside it.
+        level = consumed is wiring_rollout.Consumed.LEVEL
+        return RolloutPhase.FILLED if level else RolloutPhase.FILLING, before.inputs
+    if consumed is not wiring_rollout.Consumed.NOTHING:
+        raise InputError(
+            "An indexer of this release has run without a rollout: it may lack what the stream no longer holds.",
+            "Give the release another name.",
+        )
+    return None
 
 
 def fill(
