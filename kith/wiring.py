@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from workers.embedding import OnnxEmbedder
     from workers.milvus_index import MilvusIndex
     from workers.query_consumer import QueryConsumer
+    from workers.refilled_collection import RefilledCollection
     from workers.release import Release
     from workers.render import Renderer
     from workers.rollout_watch import RolloutWatch
@@ -165,13 +166,23 @@ def eraser(settings: Settings, records: Codec, held: MilvusIndex) -> Eraser:
 
 
 def own_collection(settings: Settings, held: MilvusIndex) -> OneCollection:
-    """The collection of the configured release, created where it is not there.
+    """The collection of the configured release, which has to be there.
 
     Raises: as `live_collection`.
     """
     from workers.bound_collections import OneCollection
+    from workers.model_collections import find_collection
 
-    return OneCollection(held, live_collection(settings, held).name, settings.apply_timeout_s)
+    found = find_collection(held.connection, _wanted_collection(settings), _MILVUS_SETUP_S)
+    return OneCollection(held, found.name, settings.apply_timeout_s)
+
+
+def refilled_collection(settings: Settings, held: MilvusIndex) -> RefilledCollection:
+    """The collection of the configured release, to be filled before anybody searches it. Raises as `renderer`."""
+    from workers.refilled_collection import RefilledCollection
+
+    wanted = _wanted_collection(settings)
+    return RefilledCollection(held.connection, wanted, settings.collection_prefix, _MILVUS_SETUP_S)
 
 
 def release(settings: Settings) -> Release:
@@ -234,15 +245,21 @@ def live_collection(settings: Settings, held: MilvusIndex) -> CollectionInfo:
     """
     from workers.model_collections import ensure_collection
 
-    found = release(settings)
-    renderer(settings)
+    wanted = _wanted_collection(settings)
     return ensure_collection(
-        held.connection,
-        found.manifest.name,
-        found.manifest.renderer,
-        found.manifest.dim,
-        _MILVUS_SETUP_S,
-        settings.collection_prefix,
+        held.connection, wanted.model, wanted.renderer, wanted.dim, _MILVUS_SETUP_S, settings.collection_prefix
+    )
+
+
+def _wanted_collection(settings: Settings) -> CollectionInfo:
+    """The collection as the configured release needs it. Raises as `release` and `renderer`."""
+    from workers.contract import CollectionInfo
+    from workers.model_collections import collection_name
+
+    found = release(settings).manifest
+    renderer(settings)
+    return CollectionInfo(
+        collection_name(found.name, settings.collection_prefix), found.name, found.renderer, found.dim
     )
 
 

@@ -98,6 +98,7 @@ def prepare(settings: Settings, candidate: Settings, held: MilvusIndex) -> OneCo
             registry.declare(topic.subject, topic.kind)
     finally:
         registry.close()
+    wiring.live_collection(candidate, held)
     return wiring.own_collection(candidate, held)
 
 

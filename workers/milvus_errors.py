@@ -39,6 +39,8 @@ _LITE_ILLEGAL_ARGUMENT = 6
 _UNEXPECTED = 1
 # What the server's own system refused it (a full disk, no more files): no record is to blame.
 _OF_THE_SYSTEM = re.compile(r"\[errno \d+\]", re.IGNORECASE)
+# What Milvus Lite says to a write while the collection is dropped; a moment later it is missing.
+_BEING_DROPPED = "WAL already closed"
 
 _GRPC_NOT_NOW = frozenset(
     {
@@ -94,7 +96,8 @@ def _of_milvus(error: MilvusException, uri: str, doing: str) -> KithError | None
     code, older, message = error.code, error.compatible_code, error.message
     if code in _MISSING or older == common_pb2.CollectionNotExists:
         return MissingCollection(
-            f"Milvus at {uri} could not {doing}: {_line(message)}.", "Start the indexer once, which creates it."
+            f"Milvus at {uri} could not {doing}: {_line(message)}.",
+            "`kith rebuild` brings back a lost one; the indexer creates the first.",
         )
     if code == _COLLECTION_NOT_LOADED:
         return NotLoaded(f"Milvus at {uri} could not {doing}: it is not loaded.", "Load the collection.")
@@ -106,7 +109,8 @@ def _of_milvus(error: MilvusException, uri: str, doing: str) -> KithError | None
     # pymilvus gives up on waiting for a load with its unspecific code.
     load_timeout = code == _UNEXPECTED and "loading collection timeout" in message
     disk_fault = code == _UNEXPECTED and _OF_THE_SYSTEM.search(message) is not None
-    if error.retriable or older in _NOT_NOW_OLDER or code in _NOT_NOW or load_timeout or disk_fault:
+    dropped = code == _UNEXPECTED and _BEING_DROPPED in message
+    if error.retriable or older in _NOT_NOW_OLDER or code in _NOT_NOW or load_timeout or disk_fault or dropped:
         return _not_now(uri, doing, message)
     return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from pymilvus import CollectionSchema, DataType, MilvusClient
@@ -23,6 +24,8 @@ from workers.milvus_rows import ID_FIELD, OCCURRED_FIELD, TEXT_FIELD, VECTOR_FIE
 
 LIVE_ALIAS = "profiles"
 
+# An alias of a collection while it is filled and nobody may search it: aliases work alike on every server.
+_FILLING_ALIAS = "profiles_filling__"
 _COLLECTION_PREFIX = "profiles__"
 _MODEL, _RENDERER, _DIM = "kith.model", "kith.renderer", "kith.dim"
 _RELEASE_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
@@ -55,7 +58,7 @@ def ensure_collection(
     """Make the collection of a release be there, indexed and loaded, and the live alias exist.
 
     Repeating it is harmless, as is a second process doing the same. The alias is pointed at this collection only when
-    there is none; it is never moved.
+    there is none and the collection is not just being filled; it is never moved.
 
     Args:
         connection: to the server.
@@ -71,6 +74,13 @@ def ensure_collection(
     """
     wanted = CollectionInfo(collection_name(release_name, prefix), release_name, renderer, dim)
     deadline = Deadline.after(timeout_s)
+    found = create_or_find(connection, wanted, deadline)
+    settle_alias(connection, wanted.name, prefix, deadline)
+    return found
+
+
+def create_or_find(connection: MilvusConnection, wanted: CollectionInfo, deadline: Deadline) -> CollectionInfo:
+    """Make a collection be there, indexed and loaded; aliases stay as they are. Raises as `ensure_collection`."""
     capabilities = connection.capabilities(deadline.remaining())
     connection.call(
         f"create {wanted.name}", deadline.remaining(), lambda c, left: _create(c, wanted, capabilities, left)
@@ -82,7 +92,18 @@ def ensure_collection(
         deadline.remaining(),
         lambda c, left: _index_and_load(c, wanted.name, capabilities, Deadline.after(left)),
     )
-    _ensure_alias(connection, wanted.name, prefix + LIVE_ALIAS, deadline)
+    return found
+
+
+def find_collection(connection: MilvusConnection, wanted: CollectionInfo, timeout_s: float) -> CollectionInfo:
+    """The collection of a release, which has to be there.
+
+    Raises:
+        workers.milvus_errors.MissingCollection: it is not.
+        kith.errors.InputError, kith.errors.Unavailable: as `ensure_collection`.
+    """
+    found = describe(connection, wanted.name, timeout_s)
+    _require_same(wanted, found)
     return found
 
 
@@ -243,18 +264,61 @@ def _create_index(client: MilvusClient, name: str, field: str, index_type: str, 
             raise
 
 
-def _ensure_alias(connection: MilvusConnection, name: str, alias: str, deadline: Deadline) -> None:
+def filling_alias(name: str, prefix: str = "") -> str:
+    """The alias that a collection has while it is filled."""
+    return prefix + _FILLING_ALIAS + name.removeprefix(prefix + _COLLECTION_PREFIX)
+
+
+def settle_alias(connection: MilvusConnection, name: str, prefix: str, deadline: Deadline) -> None:
+    """Make a collection live where none is; one that is being filled, make it not live.
+
+    Who fills a collection marks it and then looks whether it is live; this looks at the mark after each change. So one
+    sees what the other did, in whatever order they come.
+
+    Raises:
+        kith.errors.Unavailable: the server does not answer in time.
+    """
+    live = prefix + LIVE_ALIAS
+    while True:
+        target = alias_target(connection, live, deadline)
+        filling = alias_target(connection, filling_alias(name, prefix), deadline) is not None
+        if filling and target == name:
+            drop_alias(connection, live, deadline)
+        elif not filling and target is None:
+            create_alias(connection, name, live, deadline)
+        else:
+            return
+
+
+def alias_target(connection: MilvusConnection, alias: str, deadline: Deadline) -> str | None:
+    """The collection that an alias names, which need not exist any more; None without such an alias.
+
+    Raises:
+        kith.errors.Unavailable: the server does not answer in time.
+    """
     try:
-        connection.call(
-            f"resolve the alias {alias}",
-            deadline.remaining(),
-            lambda c, left: c.describe_alias(alias, timeout=left),
+        found = connection.call(
+            f"resolve the alias {alias}", deadline.remaining(), lambda c, left: c.describe_alias(alias, timeout=left)
         )
     except MissingCollection:
+        return None
+    return str(found["collection_name"])
+
+
+def create_alias(connection: MilvusConnection, name: str, alias: str, deadline: Deadline) -> None:
+    """Make an alias be there; one that is there already stays as it is. Raises as `alias_target`."""
+    connection.call(
+        f"create the alias {alias}",
+        deadline.remaining(),
+        lambda c, left: _create_alias(c, name, alias, Deadline.after(left)),
+    )
+
+
+def drop_alias(connection: MilvusConnection, alias: str, deadline: Deadline) -> None:
+    """Make an alias be gone. Raises as `alias_target`."""
+    with suppress(MissingCollection):
         connection.call(
-            f"create the alias {alias}",
-            deadline.remaining(),
-            lambda c, left: _create_alias(c, name, alias, Deadline.after(left)),
+            f"drop the alias {alias}", deadline.remaining(), lambda c, left: c.drop_alias(alias, timeout=left)
         )
 
 

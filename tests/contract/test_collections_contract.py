@@ -11,11 +11,21 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
+from kith.deadline import Deadline
 from kith.errors import InputError, Unavailable
 from workers.contract import CollectionInfo, ProfileFields, Row
 from workers.milvus_errors import MissingCollection
 from workers.milvus_index import MilvusIndex
-from workers.model_collections import LIVE_ALIAS, collection_name, describe, ensure_collection, resolve_live
+from workers.model_collections import (
+    LIVE_ALIAS,
+    collection_name,
+    create_alias,
+    describe,
+    ensure_collection,
+    filling_alias,
+    resolve_live,
+)
+from workers.refilled_collection import RefilledCollection
 
 DIM = 16
 TIMEOUT_S = 30.0
@@ -37,8 +47,9 @@ def prefix(milvus: MilvusIndex) -> Iterator[str]:
     # Names of its own: the server is shared with other tests.
     name = f"t{uuid4().hex[:12]}_"
     yield name
-    with contextlib.suppress(Unavailable):  # a test may not have come to create it
-        milvus.connection.call("drop", TIMEOUT_S, lambda c, left: c.drop_alias(name + LIVE_ALIAS, timeout=left))
+    for alias in (name + LIVE_ALIAS, filling_alias(collection_name(RELEASE, name), name)):
+        with contextlib.suppress(Unavailable):  # a test may not have come to create it
+            milvus.connection.call("drop", TIMEOUT_S, lambda c, left, alias=alias: c.drop_alias(alias, timeout=left))
     for collection in (collection_name(RELEASE, name), collection_name(f"{RELEASE}-next", name)):
         with contextlib.suppress(Unavailable):
             milvus.connection.call(
@@ -130,3 +141,70 @@ def test_a_collection_of_another_maker_is_refused(milvus: MilvusIndex, prefix: s
 
     with pytest.raises(InputError, match="does not say which model"):
         describe(milvus.connection, foreign, TIMEOUT_S)
+
+
+def refilled(milvus: MilvusIndex, prefix: str, release: str = RELEASE, dim: int = DIM) -> RefilledCollection:
+    wanted = CollectionInfo(collection_name(release, prefix), release, RENDERER, dim)
+    return RefilledCollection(milvus.connection, wanted, prefix, TIMEOUT_S)
+
+
+def test_a_lost_collection_is_live_once_it_is_said_to_be_whole(milvus: MilvusIndex, prefix: str) -> None:
+    ensure(milvus, prefix)
+    milvus.connection.call("drop", TIMEOUT_S, lambda c, left: c.drop_alias(prefix + LIVE_ALIAS, timeout=left))
+    one = refilled(milvus, prefix)
+    for _again in range(2):
+        one.open(fresh=False)
+        milvus.upsert(one.name, rows(10), TIMEOUT_S)
+        # An indexer that starts, and one that made it live before the mark stood.
+        ensure(milvus, prefix)
+        assert not one.is_live()
+        create_alias(milvus.connection, one.name, prefix + LIVE_ALIAS, Deadline.after(TIMEOUT_S))
+    ensure(milvus, prefix)
+    assert not one.is_live()
+
+    assert one.make_live()
+    assert one.make_live()
+    assert resolve_live(milvus.connection, TIMEOUT_S, prefix).name == one.name
+    assert milvus.count(one.name, TIMEOUT_S) == 10
+
+    one.open(fresh=False)
+    assert one.is_live(), "one that is live and there is filled where it stands"
+
+
+def test_a_fresh_collection_is_empty_and_not_live(milvus: MilvusIndex, prefix: str) -> None:
+    name = ensure(milvus, prefix).name
+    milvus.upsert(name, rows(10), TIMEOUT_S)
+    one = refilled(milvus, prefix)
+    for _again in range(2):
+        one.open(fresh=True)
+        assert (milvus.count(name, TIMEOUT_S), one.is_live()) == (0, False)
+        milvus.upsert(name, rows(10), TIMEOUT_S)
+    assert one.make_live()
+    assert milvus.count(name, TIMEOUT_S) == 10
+
+
+def test_an_alias_that_outlived_its_collection_does_not_make_the_new_one_live(milvus: MilvusIndex, prefix: str) -> None:
+    name = ensure(milvus, prefix).name
+    with contextlib.suppress(Unavailable, InputError):  # newer servers refuse while the alias is there
+        milvus.connection.call("drop", TIMEOUT_S, lambda c, left: c.drop_collection(name, timeout=left))
+    one = refilled(milvus, prefix)
+    one.open(fresh=True)
+    assert not one.is_live()
+    assert one.make_live()
+
+
+def test_where_another_release_is_live_it_stays_live(milvus: MilvusIndex, prefix: str) -> None:
+    first = ensure(milvus, prefix)
+    other = refilled(milvus, prefix, f"{RELEASE}-next")
+    other.open(fresh=False)
+    assert not other.make_live()
+    other.open(fresh=True)
+    assert not other.make_live()
+    assert resolve_live(milvus.connection, TIMEOUT_S, prefix) == first
+
+
+def test_a_collection_of_something_else_is_not_filled(milvus: MilvusIndex, prefix: str) -> None:
+    ensure(milvus, prefix)
+    with pytest.raises(InputError, match="dimensions 16"):
+        refilled(milvus, prefix, dim=DIM + 1).open(fresh=False)
+    assert refilled(milvus, prefix).is_live()

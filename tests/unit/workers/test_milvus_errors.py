@@ -25,6 +25,7 @@ UNEXPECTED = common_pb2.UnexpectedError
         MilvusException(grpc.StatusCode.UNAVAILABLE, "retry timeout"),
         MilvusException(1, "wait for loading collection timeout, collection: x"),
         MilvusException(1, "[Errno 27] File too large"),
+        MilvusException(1, "WAL already closed"),
         MilvusException(1, "Error writing to file. Detail: [errno 28] No space left on device"),
     ],
 )
