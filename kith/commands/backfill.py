@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from kith import wiring
+from kith.commands.progress import live_traffic, reported
 from kith.errors import InputError
 from kith.settings import load_settings
 from schemas.operations import BackfillRun, Phase
@@ -44,8 +44,6 @@ app = typer.Typer(
 
 _SOME_REJECTED = 1
 _SHOWN = 20
-# Between two lines where no bar can be drawn.
-_LINE_EVERY_S = 5.0
 
 
 @app.command("run")
@@ -212,48 +210,10 @@ def _line(run: BackfillRun, *, counted: bool) -> str:
 
 @contextmanager
 def _progress(fresh: LiveFreshness) -> Iterator[Callable[[Progress], None]]:
-    """A bar on a terminal, a line every few seconds elsewhere (stderr)."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
+    """Reports a run, with live traffic beside it."""
+    with closing(fresh), reported("backfill") as report:
 
-    console, lines = Console(stderr=True), _Lines(fresh)
-    try:
-        if not console.is_terminal:
-            yield lines
-            return
-        columns = (TextColumn("backfill"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Bars(*columns, TextColumn("{task.fields[live]}"), console=console) as bars:
-            task = bars.add_task("backfill", total=None, live="")
+        def said(progress: Progress) -> None:
+            report(*_done_and_total(progress.run), lambda: live_traffic(progress.live_lag, fresh))
 
-            def said(progress: Progress) -> None:
-                done, total = _done_and_total(progress.run)
-                bars.update(task, completed=done, total=total, live=lines.live(progress))
-
-            yield said
-    finally:
-        fresh.close()
-
-
-class _Lines:
-    def __init__(self, fresh: LiveFreshness) -> None:
-        self._fresh = fresh
-        self._began = time.monotonic()
-        self._next = self._began + _LINE_EVERY_S
-        self._first: int | None = None
-
-    def __call__(self, progress: Progress) -> None:
-        done, total = _done_and_total(progress.run)
-        self._first = done if self._first is None else self._first
-        now = time.monotonic()
-        if now < self._next:
-            return
-        self._next = now + _LINE_EVERY_S
-        rate = (done - self._first) / (now - self._began)
-        left = f", {(total - done) / rate:,.0f} s left" if rate else ""
-        typer.echo(f"backfill: {done:,} of {total:,}, {rate:,.0f}/s{left}; {self.live(progress)}", err=True)
-
-    def live(self, progress: Progress) -> str:
-        p95 = self._fresh.p95_ms()
-        seen = "" if p95 is None else f", freshness p95 {p95:,.0f} ms"
-        return f"live: {progress.live_lag:,} wait{seen}"
+        yield said

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +12,7 @@ import typer
 
 from kith import wiring
 from kith.commands import audit
+from kith.commands.progress import reported
 from kith.deadline import Deadline
 from kith.errors import InputError
 from kith.settings import load_settings
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from streams.rebuild import Rebuilt
 
 _WRONG = 1
-# Between two lines where no bar can be drawn.
-_LINE_EVERY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +87,10 @@ def rebuild(
             _confirm(collection.name)
         started = time.monotonic()
         collection.open(fresh=fresh)
-        with _progress() as said:
-            done = wiring.rebuild(settings, codec, wiring.own_collection(settings, held)).run(said)
+        with reported("rebuild") as report:
+            done = wiring.rebuild(settings, codec, wiring.own_collection(settings, held)).run(
+                lambda so_far: report(so_far.written, so_far.profiles, str)
+            )
         seconds = time.monotonic() - started
         with audit.opened(settings) as check:
             found, asked = _set_right(check, Deadline.after(timeout_s))
@@ -129,35 +128,3 @@ def _confirm(name: str) -> None:
         raise InputError(f"--fresh drops {name}, and nobody can be asked.", "Add --yes.")
     if not typer.confirm(f"Drop {name} and fill it again? Until it is whole, nothing is found.", err=True):
         raise InputError(f"{name} was not dropped.")
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[Rebuilt], None]]:
-    """A bar on a terminal, a line every few seconds elsewhere (stderr)."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _Lines()
-        return
-    with Progress(
-        TextColumn("rebuild"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
-    ) as bar:
-        task = bar.add_task("rebuild", total=None)
-        yield lambda done: bar.update(task, total=done.profiles, completed=done.written)
-
-
-class _Lines:
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-        self._next = self._began + _LINE_EVERY_S
-
-    def __call__(self, done: Rebuilt) -> None:
-        now = time.monotonic()
-        if now < self._next:
-            return
-        self._next = now + _LINE_EVERY_S
-        rate = done.written / (now - self._began)
-        left = (done.profiles - done.written) / rate if rate else 0.0
-        typer.echo(f"rebuild: {done.written:,} of {done.profiles:,}, {rate:,.0f}/s, {left:,.0f} s left", err=True)

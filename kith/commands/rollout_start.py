@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import typer
 
 from kith import wiring
 from kith.commands import rollout_checks
-from kith.commands.progress import reported
+from kith.commands.progress import live_traffic, reported
 from kith.errors import InputError
 from kith.settings import Settings
 from schemas.rollouts import Guardrails, InputOffset, Rollout, RolloutPhase
@@ -93,6 +94,7 @@ def fill(
 ) -> None:
     """`models`: settings of the baseline's indexer and of the candidate's."""
     from kith import wiring_rollout
+    from kith.wiring_backfill import live_freshness
     from streams.fill import Filled, Paced
 
     baseline, candidate = models
@@ -102,11 +104,11 @@ def fill(
     one, live_first = wiring_rollout.fill(baseline, candidate, at.records, collection, threads=threads)
     pace = Paced(rate)
     try:
-        with reported("fill") as report:
+        with closing(live_freshness(baseline, at.records)) as fresh, reported("fill") as report:
 
             def said(done: Filled) -> None:
                 pace(done)
-                report(done.done, max(total, done.done), f"live changes waiting: {done.live_lag:,}")
+                report(done.done, max(total, done.done), lambda: live_traffic(done.live_lag, fresh))
 
             done = one.run(partitions or wiring_rollout.partitions(baseline), said)
     finally:
