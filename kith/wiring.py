@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from workers.rollout_watch import RolloutWatch
     from workers.search_client import SearchClient
     from workers.serving_models import ServingModels
+    from workers.watermark import Watermarks
 
 # Creating, indexing and loading a collection, all together.
 _MILVUS_SETUP_S = 30.0
@@ -316,9 +317,10 @@ def release_folder(settings: Settings, model: str) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class QueryParts:
-    """The query consumer, and what it follows a rollout with."""
+    """The query consumer, and what it follows the indexers and a rollout with."""
 
     consumer: QueryConsumer
+    watermarks: Watermarks
     watch: RolloutWatch
     candidate: CandidateTraffic
 
@@ -335,12 +337,15 @@ def query_consumer(settings: Settings) -> QueryParts:
     from workers.retrieval import Retrieval
     from workers.rollout_watch import RolloutWatch
     from workers.search import QueryLimits, Searcher
+    from workers.watermark import Watermarks
 
     require(settings, "kafka_bootstrap", "milvus_uri")
     models, held, records, declared = serving_models(settings), index(settings), codec(settings), topics(settings)
     # Looking the alias up and searching together leave the reply some time to travel.
     each_s = _SHARE_OF_TIMEOUT * settings.query_timeout_s
-    prefix, retrieval = settings.collection_prefix, Retrieval(held, each_s)
+    inputs = [topic.name for topic in declared.inputs]
+    watermarks = Watermarks(settings.kafka_client(), lambda model: _group(settings, model), inputs)
+    prefix, retrieval = settings.collection_prefix, Retrieval(held, each_s, watermarks.of)
     watch = RolloutWatch(settings.kafka_client(), records, declared)
     candidate = CandidateTraffic(
         watch.current,
@@ -366,7 +371,7 @@ def query_consumer(settings: Settings) -> QueryParts:
         max_batch=settings.query_max_batch,
         default_timeout_s=settings.query_timeout_s,
     )
-    return QueryParts(consumer, watch, candidate)
+    return QueryParts(consumer, watermarks, watch, candidate)
 
 
 def search_client(settings: Settings) -> SearchClient:

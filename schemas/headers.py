@@ -8,6 +8,11 @@ REPLY_TOPIC = "kafka_replyTopic"
 CORRELATION_ID = "kafka_correlationId"
 REPLY_PARTITION = "kafka_replyPartition"
 
+# Of a request in JSON, and of its reply, which is in JSON too; Avro needs none.
+CONTENT_TYPE = "content-type"
+# W3C Trace Context: a reply carries what its request carried.
+TRACE = ("traceparent", "tracestate")
+
 # Set on every reply whose status is not ok, so that a client can tell without decoding the body.
 ERROR = "kith_error"
 

@@ -54,6 +54,7 @@ class ReplyStatus(StrEnum):
     BAD_REQUEST = "bad_request"
     EXPIRED = "expired"
     UNAVAILABLE = "unavailable"
+    NOT_YET = "not_yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,8 +292,22 @@ class RequestFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordPlace:
+    """Where a record of the change stream stands."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """A question. `deadline_at`: milliseconds since the epoch, UTC."""
+    """A question.
+
+    Attributes:
+        deadline_at: milliseconds since the epoch, UTC.
+        at_least: records whose changes the index must hold.
+    """
 
     query: str
     limit: int = 10
@@ -301,6 +316,7 @@ class SearchRequest:
     deadline_at: int | None = None
     requester: str | None = None
     cohort: str | None = None
+    at_least: list[RecordPlace] = field(default_factory=list)
 
     @classmethod
     def from_avro(cls, data: dict[str, Any]) -> SearchRequest:
@@ -309,6 +325,7 @@ class SearchRequest:
         known["filters"] = [
             RequestFilter(f["field"], FilterOperator(f["operator"]), list(f["values"])) for f in data["filters"]
         ]
+        known["at_least"] = [part_of(RecordPlace, one) for one in data.get("at_least", ())]
         return cls(**known)
 
 
@@ -330,7 +347,7 @@ class ReplyHit:
 
 @dataclass(frozen=True, slots=True)
 class SearchReply:
-    """The answer to one request."""
+    """The answer to one request. `watermark`: the last records that the index held when it was searched."""
 
     status: ReplyStatus
     error: str | None = None
@@ -339,6 +356,7 @@ class SearchReply:
     collection: str | None = None
     embed_ms: float = 0.0
     search_ms: float = 0.0
+    watermark: list[RecordPlace] = field(default_factory=list)
 
     @classmethod
     def from_avro(cls, data: dict[str, Any]) -> SearchReply:
@@ -346,6 +364,7 @@ class SearchReply:
         known = known_fields(cls, data)
         known["status"] = ReplyStatus(data["status"])
         known["hits"] = [part_of(ReplyHit, h) for h in data["hits"]]
+        known["watermark"] = [part_of(RecordPlace, one) for one in data.get("watermark", ())]
         return cls(**known)
 
 

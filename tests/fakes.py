@@ -52,6 +52,7 @@ class BruteForceIndex:
         self.rows: dict[str, Row] = {}
         self.away = False
         self.searches = 0
+        self.newest: list[bool] = []
 
     def upsert(self, collection: str, rows: Sequence[Row], timeout_s: float) -> None:
         self.rows |= {row.profile_id: row for row in rows}
@@ -61,9 +62,17 @@ class BruteForceIndex:
             self.rows.pop(profile_id, None)
 
     def search(
-        self, collection: str, vectors: Vectors, limit: int, filters: Sequence[Filter], timeout_s: float
+        self,
+        collection: str,
+        vectors: Vectors,
+        limit: int,
+        filters: Sequence[Filter],
+        timeout_s: float,
+        *,
+        newest: bool = False,
     ) -> list[list[Hit]]:
         self.searches += 1
+        self.newest.append(newest)
         if self.away:
             raise Unavailable("The index is away.")
         expression(filters)  # refuses what the real one refuses

@@ -33,6 +33,8 @@ _LOOK_AGAIN_S = 1.0
 # The candidate is made ready before anybody is sent to it.
 _PREPARED = SERVING | {RolloutPhase.FILLED, RolloutPhase.PAUSED}
 _COMPARED_HITS = 10
+# What says nothing of the model that answered.
+_OF_THE_REQUEST = {ReplyStatus.BAD_REQUEST, ReplyStatus.EXPIRED, ReplyStatus.NOT_YET}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ class CandidateTraffic:
         if rollout is None or own is None or not (rollout.ramp_percent or rollout.cohorts_in or rollout.shadow_percent):
             return
         for place, (request, reply) in enumerate(zip(requests, replies, strict=True)):
-            if reply.status in {ReplyStatus.BAD_REQUEST, ReplyStatus.EXPIRED}:
+            if reply.status in _OF_THE_REQUEST:
                 continue
             by_candidate = reply.model == rollout.candidate
             self._observe(_observation(rollout, by_candidate or place in failed, place in failed, reply))
@@ -138,7 +140,7 @@ class CandidateTraffic:
             self._observe(self._compared(pair))
 
     def _compared(self, pair: _Pair) -> SearchObservation:
-        request = replace(pair.request, with_matched_text=False, limit=_COMPARED_HITS)
+        request = replace(pair.request, with_matched_text=False, limit=_COMPARED_HITS, at_least=[])
         (own,) = self._retrieval.answer(pair.other, [request])
         by_candidate = pair.reply.model == pair.rollout.candidate
         candidate, live = (pair.reply, own) if by_candidate else (own, pair.reply)

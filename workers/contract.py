@@ -180,9 +180,20 @@ class Index(Protocol):
         ...
 
     def search(
-        self, collection: str, vectors: Vectors, limit: int, filters: Sequence[Filter], timeout_s: float
+        self,
+        collection: str,
+        vectors: Vectors,
+        limit: int,
+        filters: Sequence[Filter],
+        timeout_s: float,
+        *,
+        newest: bool = False,
     ) -> list[list[Hit]]:
-        """For each row of `vectors` (float32 (n, dim)), the best `limit` hits by cosine, best first."""
+        """For each row of `vectors` (float32 (n, dim)), the best `limit` hits by cosine, best first.
+
+        Args:
+            newest: see every write that was acknowledged before, whatever that costs.
+        """
         ...
 
     def versions(self, collection: str, profile_ids: Sequence[str], timeout_s: float) -> dict[str, int]:

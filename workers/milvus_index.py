@@ -106,9 +106,16 @@ class MilvusIndex:
                 self._delete_where(collection, condition, deadline)
 
     def search(
-        self, collection: str, vectors: Vectors, limit: int, filters: Sequence[Filter], timeout_s: float
+        self,
+        collection: str,
+        vectors: Vectors,
+        limit: int,
+        filters: Sequence[Filter],
+        timeout_s: float,
+        *,
+        newest: bool = False,
     ) -> list[list[Hit]]:
-        """For each row of `vectors` (float32 (n, dim)), the best `limit` hits by cosine, best first.
+        """See `workers.contract.Index.search`.
 
         Raises:
             kith.errors.Unavailable: not now.
@@ -133,7 +140,7 @@ class MilvusIndex:
                 limit=limit,
                 output_fields=list(OUTPUT_FIELDS),
                 search_params={"metric_type": "COSINE"},
-                consistency_level=self._consistency,
+                consistency_level="Strong" if newest else self._consistency,
                 timeout=left,
                 retry_on_rate_limit=False,
             ),

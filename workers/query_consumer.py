@@ -17,14 +17,18 @@ from kith.deadline import Deadline
 from kith.errors import Unavailable
 from schemas import headers
 from schemas.codec import Codec, DecodeError
+from schemas.json_requests import CONTENT_TYPE, decode_request, encode_reply
 from schemas.records import ReplyStatus, SearchReply, SearchRequest
 from schemas.registry import UnknownSchema
 from schemas.topics import Topics
 from workers.search import Searcher
+from workers.waiting_requests import WaitingRequests
 
 log = structlog.get_logger(__name__)
 
 _FIRST_WAIT_S = 0.2
+# As above, while requests wait for the index.
+_WAITING_S = 0.05
 _CONNECT_S = 5.0
 _FLUSH_S = 10.0
 _ANY_PARTITION = -1
@@ -36,15 +40,24 @@ _TOPIC_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
 @dataclass(frozen=True, slots=True)
 class ReplyAddress:
-    """Where a reply goes, as the request's headers say."""
+    """Where a reply goes, and in which form, as the request's headers say.
+
+    Attributes:
+        carried: headers that the reply carries as they came.
+        in_json: JSON instead of Avro.
+    """
 
     topic: str
     partition: int | None
-    correlation_id: bytes | None
+    carried: headers.Headers
+    in_json: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
+    """A request out of a message, or the reply to what is none."""
+
+    message: Message
     address: ReplyAddress
     request: SearchRequest | None
     reply: SearchReply | None
@@ -107,6 +120,7 @@ class QueryConsumer:
                 "log_level": 0,
             }
         )
+        self._waiting: WaitingRequests[_Asked] = WaitingRequests()
         self._stop = Event()
         self._assigned = False
         self._moved_at = time.monotonic()
@@ -128,7 +142,7 @@ class QueryConsumer:
             while not self._stop.is_set():
                 self._moved_at = time.monotonic()
                 messages = self._next_batch()
-                if messages:
+                if messages or self._waiting:
                     self._handle(messages)
                 elif self._look_again.expired():
                     self._reason = self._searcher.reason()
@@ -165,7 +179,7 @@ class QueryConsumer:
         self._assigned = True
 
     def _next_batch(self) -> list[Message]:
-        first = self._consumer.poll(_FIRST_WAIT_S)
+        first = self._consumer.poll(_WAITING_S if self._waiting else _FIRST_WAIT_S)
         if first is None:
             return []
         # What else is here already comes along; waiting for more would cost the first one time.
@@ -185,42 +199,46 @@ class QueryConsumer:
         return False
 
     def _handle(self, messages: Sequence[Message]) -> None:
+        if messages:
+            metrics.SEARCH_BATCH.observe(len(messages))
         asked = [one for message in messages if (one := self._read(message)) is not None]
-        metrics.SEARCH_BATCH.observe(len(messages))
+        asked += self._waiting.due()
+        now = int(time.time() * 1000)
         open_requests = [one for one in asked if one.request is not None]
-        replies = self._searcher.answer([one.request for one in open_requests if one.request], int(time.time() * 1000))
+        replies = self._searcher.answer([one.request for one in open_requests if one.request], now)
         for one, reply in zip(open_requests, replies, strict=True):
-            self._send(one.address, reply)
+            if reply.status is not ReplyStatus.NOT_YET or not self._waiting.put(one, now):
+                self._send(one.address, reply)
         for one in asked:
             if one.reply is not None:
-                metrics.SEARCH_REQUESTS.labels(status=one.reply.status.value).inc()
                 self._send(one.address, one.reply)
         away = [reply.error for reply in replies if reply.status is ReplyStatus.UNAVAILABLE]
         if away or any(reply.status is ReplyStatus.OK for reply in replies):
             self._reason = away[0] if away else None
         if self._producer.flush(_FLUSH_S):
             metrics.SEARCH_DROPPED.labels(reason="not_acknowledged").inc()
-        self._keep_offsets(messages)
+        for message in self._waiting.passed([*messages, *(one.message for one in asked)]):
+            self._keep_offset(message)
 
-    def _keep_offsets(self, messages: Sequence[Message]) -> None:
-        for message in messages:
-            try:
-                self._consumer.store_offsets(message)
-            except KafkaException as error:
-                # The partition went to another member meanwhile, which answers again: the client knows the reply by id.
-                log.info("offset not kept", partition=message.partition(), reason=error.args[0].str())
+    def _keep_offset(self, message: Message) -> None:
+        try:
+            self._consumer.store_offsets(message)
+        except KafkaException as error:
+            # The partition went to another member meanwhile, which answers again: the client knows the reply by id.
+            log.info("offset not kept", partition=message.partition(), reason=error.args[0].str())
 
     def _read(self, message: Message) -> _Asked | None:
         address = self._address(message)
         if address is None:
             return None
+        value = message.value() or b""
         try:
-            request = self._codec.decode(message.value() or b"", SearchRequest)
+            request = decode_request(value) if address.in_json else self._codec.decode(value, SearchRequest)
         except (DecodeError, UnknownSchema) as error:
-            return _Asked(address, None, SearchReply(ReplyStatus.BAD_REQUEST, str(error)))
+            return _Asked(message, address, None, SearchReply(ReplyStatus.BAD_REQUEST, str(error)))
         except Unavailable as error:
-            return _Asked(address, None, SearchReply(ReplyStatus.UNAVAILABLE, str(error)))
-        return _Asked(address, self._with_deadline(request, message), None)
+            return _Asked(message, address, None, SearchReply(ReplyStatus.UNAVAILABLE, str(error)))
+        return _Asked(message, address, self._with_deadline(request, message), None)
 
     def _address(self, message: Message) -> ReplyAddress | None:
         given = message.headers()
@@ -232,10 +250,13 @@ class QueryConsumer:
             self._drop("reply_topic_not_allowed", message)
             return None
         partition = headers.header(given, headers.REPLY_PARTITION)
+        found = {name: headers.header(given, name) for name in (headers.CORRELATION_ID, *headers.TRACE)}
+        content_type = headers.header(given, headers.CONTENT_TYPE) or b""
         return ReplyAddress(
             topic,
             None if partition is None else headers.unpack_partition(partition),
-            headers.header(given, headers.CORRELATION_ID),
+            [(name, value) for name, value in found.items() if value is not None],
+            content_type.partition(b";")[0].strip().lower() == CONTENT_TYPE,
         )
 
     def _with_deadline(self, request: SearchRequest, message: Message) -> SearchRequest:
@@ -245,12 +266,13 @@ class QueryConsumer:
         return replace(request, deadline_at=written_at + self._default_timeout_ms)
 
     def _send(self, address: ReplyAddress, reply: SearchReply) -> None:
-        carried: headers.Headers = []
-        if address.correlation_id is not None:
-            carried.append((headers.CORRELATION_ID, address.correlation_id))
+        metrics.SEARCH_REQUESTS.labels(status=reply.status.value).inc()
+        carried = list(address.carried)
         if reply.status is not ReplyStatus.OK:
             carried.append((headers.ERROR, reply.status.value.encode()))
-        value = self._codec.encode(self._topics.replies.subject, reply)
+        if address.in_json:
+            carried.append((headers.CONTENT_TYPE, CONTENT_TYPE))
+        value = encode_reply(reply) if address.in_json else self._codec.encode(self._topics.replies.subject, reply)
         partition = _ANY_PARTITION if address.partition is None else address.partition
         try:
             self._producer.produce(

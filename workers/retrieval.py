@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from kith import metrics
 from kith.deadline import Deadline
 from kith.errors import InputError, KithError, ReleaseError
-from schemas.records import ReplyHit, ReplyStatus, SearchReply, SearchRequest
+from schemas.records import RecordPlace, ReplyHit, ReplyStatus, SearchReply, SearchRequest
 from workers.contract import CollectionInfo, Embedder, Filter, Hit, Index, Vectors
 from workers.matched_text import nearest_parts, shortened
+from workers.watermark import holds
 
 # Each hit costs an embedding of its sentences; further hits get the beginning of their text.
 MOST_MATCHED = 10
+_NOT_YET = "The index does not hold yet what at_least names."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +51,35 @@ class Retrieval:
 
     Args:
         timeout_s: for all of a call's work in the index, seconds.
+        watermark: by release, the last records of the change stream that its index holds.
     """
 
-    def __init__(self, index: Index, timeout_s: float) -> None:
+    def __init__(
+        self, index: Index, timeout_s: float, watermark: Callable[[str], list[RecordPlace]] = lambda _model: []
+    ) -> None:
         self._index = index
         self._timeout_s = timeout_s
+        self._watermark = watermark
 
     def answer(self, arm: Arm, requests: Sequence[SearchRequest]) -> list[SearchReply]:
         """One reply per request, in order; blocking. Never raises for a request's content or a part that is away."""
+        # Asked before the search: what the index holds by then it shows.
+        watermark = self._watermark(arm.collection.model)
+        held = [place for place, request in enumerate(requests) if holds(watermark, request.at_least)]
+        replies = dict.fromkeys(range(len(requests)), SearchReply(ReplyStatus.NOT_YET, _NOT_YET))
+        if held:
+            replies |= dict(zip(held, self._answer(arm, [requests[place] for place in held]), strict=True))
+        return [replace(replies[place], watermark=watermark) for place in range(len(requests))]
+
+    def _answer(self, arm: Arm, requests: Sequence[SearchRequest]) -> list[SearchReply]:
         started = time.perf_counter()
         try:
             vectors = arm.embedder.embed([request.query for request in requests])
         except InputError as error:
             # The query that cannot be embedded must not take the others with it.
-            return [bad_request(str(error))] if len(requests) == 1 else [self.answer(arm, [one])[0] for one in requests]
+            return (
+                [bad_request(str(error))] if len(requests) == 1 else [self._answer(arm, [one])[0] for one in requests]
+            )
         embed_ms = (time.perf_counter() - started) * 1000
         metrics.SEARCH_EMBED_SECONDS.observe(embed_ms / 1000)
         found = self._find(requests, vectors, arm.collection.name)
@@ -76,15 +93,16 @@ class Retrieval:
         self, requests: Sequence[SearchRequest], vectors: Vectors, collection: str
     ) -> list[_Searched | SearchReply]:
         # Requests that ask alike go to the index in one call.
-        alike: dict[tuple[int, tuple[Filter, ...]], list[int]] = defaultdict(list)
+        alike: dict[tuple[int, tuple[Filter, ...], bool], list[int]] = defaultdict(list)
         for place, request in enumerate(requests):
-            alike[request.limit, _filters(request)].append(place)
+            alike[request.limit, _filters(request), bool(request.at_least)].append(place)
         deadline = Deadline.after(self._timeout_s)
         found: dict[int, _Searched | SearchReply] = {}
-        for (limit, filters), places in alike.items():
+        for (limit, filters, newest), places in alike.items():
             started = time.perf_counter()
             try:
-                hits = self._index.search(collection, vectors[places], limit, filters, deadline.remaining())
+                left = deadline.remaining()
+                hits = self._index.search(collection, vectors[places], limit, filters, left, newest=newest)
             except InputError as error:
                 found |= dict.fromkeys(places, bad_request(str(error)))
                 continue

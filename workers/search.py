@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import structlog
 
-from kith import metrics
 from kith.deadline import Deadline
 from kith.errors import KithError, Unavailable
 from schemas.records import ReplyStatus, SearchReply, SearchRequest
@@ -59,6 +58,8 @@ class Searcher:
     def answer(self, requests: Sequence[SearchRequest], now_ms: int) -> list[SearchReply]:
         """One reply per request, in order; blocking. Never raises for what a request holds or for a part that is away.
 
+        A request that the index is not level with is answered as not yet, and may be given again.
+
         Args:
             now_ms: milliseconds since the epoch, UTC; a request whose deadline is before it is not worked on.
         """
@@ -71,8 +72,6 @@ class Searcher:
         if accepted:
             done = self._search([requests[place] for place in accepted])
             replies |= dict(zip(accepted, done, strict=True))
-        for reply in replies.values():
-            metrics.SEARCH_REQUESTS.labels(status=reply.status.value).inc()
         return [replies[place] for place in range(len(requests))]
 
     def reason(self) -> str | None:

@@ -11,7 +11,7 @@ from kith.errors import InputError, Unavailable
 from kith.settings import load_settings
 
 if TYPE_CHECKING:
-    from schemas.records import SearchReply
+    from schemas.records import RecordPlace, SearchReply
 
 _NOTHING_FOUND = 1
 _MAX_TIMEOUT_S = 120.0
@@ -28,6 +28,9 @@ def search(
     ),
     skill: list[str] = typer.Option([], "--skill", help="A skill that the person must have; repeat for several."),
     language: list[str] = typer.Option([], "--language", help="Language spoken, ISO 639-1; repeat for any of several."),
+    at_least: list[str] = typer.Option(
+        [], "--at-least", help="TOPIC:PARTITION:OFFSET of a change that the index must hold; repeat for several."
+    ),
     timeout: float | None = typer.Option(None, "--timeout", help="Seconds to wait for the reply."),
     as_json: bool = typer.Option(False, "--json", help="Print the reply as JSON."),
 ) -> None:
@@ -51,11 +54,12 @@ def search(
         filters.append(RequestFilter("skills", FilterOperator.CONTAINS_ALL, skill))
     if language:
         filters.append(RequestFilter("languages", FilterOperator.CONTAINS_ANY, language))
+    request = SearchRequest(
+        query, limit, filters, deadline_at=now_ms() + int(timeout_s * 1000), at_least=[_place(one) for one in at_least]
+    )
     client = wiring.search_client(settings)
     try:
-        reply = client.ask(
-            SearchRequest(query, limit, filters, deadline_at=now_ms() + int(timeout_s * 1000)), timeout_s=timeout_s
-        )
+        reply = client.ask(request, timeout_s=timeout_s)
     finally:
         client.close()
     if reply.status is ReplyStatus.BAD_REQUEST:
@@ -68,6 +72,17 @@ def search(
         print_hits(reply)
     if not reply.hits:
         raise typer.Exit(_NOTHING_FOUND)
+
+
+def _place(text: str) -> RecordPlace:
+    """Raises `InputError` for what names no record."""
+    from schemas.records import RecordPlace
+
+    topic, _, rest = text.rpartition(":")[0].rpartition(":")
+    try:
+        return RecordPlace(topic or text, int(rest), int(text.rpartition(":")[2]))
+    except ValueError:
+        raise InputError(f"--at-least {text} names no record.", "Write it as profile.changes:3:17.") from None
 
 
 def print_hits(reply: SearchReply) -> None:

@@ -52,5 +52,5 @@ def run_query_consumer(settings: Settings) -> None:
     structlog.get_logger(__name__).info(
         "query consumer starts", kafka=settings.kafka_bootstrap, health_port=health.port
     )
-    with parts.watch, parts.candidate, health:
+    with parts.watermarks, parts.watch, parts.candidate, health:
         consumer.run()

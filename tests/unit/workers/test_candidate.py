@@ -23,10 +23,10 @@ class TwoIndexes(BruteForceIndex):
         self.searched = []
         self.candidate_away = False
 
-    def search(self, collection, vectors, limit, filters, timeout_s):
+    def search(self, collection, vectors, limit, filters, timeout_s, *, newest=False):
         self.searched.append(collection)
         self.away = collection == "c_v2" and self.candidate_away
-        return super().search(collection, vectors, limit, filters, timeout_s)
+        return super().search(collection, vectors, limit, filters, timeout_s, newest=newest)
 
 
 class Desk:

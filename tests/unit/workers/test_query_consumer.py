@@ -1,5 +1,7 @@
 """What the consumer makes of a record before and after its work. Nothing listens at the address: no test needs it."""
 
+import json
+
 import pytest
 from confluent_kafka import Message
 
@@ -91,7 +93,7 @@ def test_the_reply_goes_where_the_headers_say_and_the_correlation_id_stays_as_it
             (headers.CORRELATION_ID, b"\x00\xff\x80"),
         ]
     )
-    assert asked.address == ReplyAddress(topic, 3, b"\x00\xff\x80")
+    assert asked.address == ReplyAddress(topic, 3, [(headers.CORRELATION_ID, b"\x00\xff\x80")])
     assert asked.request.query == "bread"
 
 
@@ -127,7 +129,7 @@ def test_a_registry_that_is_away_is_said_and_schemas_known_before_go_on(desk):
 
 
 def test_an_offset_of_a_partition_that_went_elsewhere_ends_nothing(desk):
-    desk.consumer._keep_offsets([desk.message()])
+    desk.consumer._keep_offset(desk.message())
 
 
 def test_it_is_not_ready_before_it_is_a_member_of_its_group(desk):
@@ -145,10 +147,43 @@ def test_what_is_sent_says_that_it_failed_in_a_header_and_only_then(desk):
             return 0
 
     desk.consumer._producer = Wire()
-    desk.consumer._send(ReplyAddress("t.search.replies", 1, b"\xff"), SearchReply(ReplyStatus.EXPIRED, "late"))
-    desk.consumer._send(ReplyAddress("t.search.replies", None, None), SearchReply(ReplyStatus.OK))
+    desk.consumer._send(
+        ReplyAddress("t.search.replies", 1, [(headers.CORRELATION_ID, b"\xff")]),
+        SearchReply(ReplyStatus.EXPIRED, "late"),
+    )
+    desk.consumer._send(ReplyAddress("t.search.replies", None, []), SearchReply(ReplyStatus.OK))
     (_, late, at, carried), (_, fine, anywhere, nothing) = sent
     assert (at, carried) == (1, [(headers.CORRELATION_ID, b"\xff"), (headers.ERROR, b"expired")])
     assert (anywhere, nothing) == (-1, [])
     assert desk.codec.decode(late, SearchReply).error == "late"
     assert desk.codec.decode(fine, SearchReply).status is ReplyStatus.OK
+
+
+def test_a_request_in_json_is_answered_in_json_and_the_trace_is_carried(desk):
+    sent = []
+
+    class Wire:
+        def produce(self, topic, value, *, partition, headers, on_delivery):
+            sent.append((json.loads(value), dict(headers)))
+
+        def poll(self, _timeout):
+            return 0
+
+    desk.consumer._producer = Wire()
+    trace = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    carried = (
+        (headers.REPLY_TOPIC, b"t.search.replies"),
+        (headers.CONTENT_TYPE, b"application/json; charset=utf-8"),
+        ("traceparent", trace),
+    )
+    asked = desk.read(b'{"query": "bread", "limit": 3}', carried)
+    assert (asked.request.query, asked.request.limit) == ("bread", 3)
+    desk.consumer._send(asked.address, SearchReply(ReplyStatus.OK, model="student-v0"))
+    body, found = sent[0]
+    assert (body["status"], body["model"], body["hits"]) == ("ok", "student-v0", [])
+    assert found == {"traceparent": trace, headers.CONTENT_TYPE: b"application/json"}
+
+    for bad, named in ((b'{"query": "x", "colour": "red"}', "colour"), (b"{", "JSON"), (b'{"query": 1}', "query")):
+        refused = desk.read(bad, carried)
+        assert refused.reply.status is ReplyStatus.BAD_REQUEST
+        assert named in refused.reply.error

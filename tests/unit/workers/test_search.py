@@ -1,7 +1,7 @@
 import pytest
 
 from kith.errors import Unavailable
-from schemas.records import FilterOperator, ReplyStatus, RequestFilter, SearchRequest
+from schemas.records import FilterOperator, RecordPlace, ReplyStatus, RequestFilter, SearchRequest
 from tests.fakes import DIM, BagOfWordsEmbedder, BruteForceIndex, serving
 from workers.contract import CollectionInfo, ProfileFields, Row
 from workers.retrieval import MOST_MATCHED, Retrieval
@@ -138,3 +138,18 @@ def test_only_the_first_hits_cost_an_embedding_of_their_sentences():
     assert all(hit.matched_text for hit in reply.hits)
     assert len(bench.embedder.calls) == 2
     assert bench.embedder.calls[1] <= 2 * MOST_MATCHED
+
+
+def test_a_request_is_not_answered_before_the_index_holds_what_it_names():
+    bench, reached = Bench(), [RecordPlace("changes", 0, 4)]
+    bench.searcher = Searcher(
+        serving(bench.embedder), Retrieval(bench.index, 5, lambda _model: reached), bench.resolve, QueryLimits(10, 50)
+    )
+    own, other = SearchRequest("bread", at_least=[RecordPlace("changes", 0, 5)]), SearchRequest("roads")
+    late, answered = bench.answer(own, other)
+    assert (late.status, answered.status) == (ReplyStatus.NOT_YET, ReplyStatus.OK)
+    assert late.watermark == answered.watermark == reached
+    reached[:] = [RecordPlace("changes", 0, 5)]
+    (reply,) = bench.answer(own)
+    assert (reply.status, reply.hits[0].profile_id) == (ReplyStatus.OK, "bob")
+    assert bench.index.newest == [False, True], "such a search sees every acknowledged write"

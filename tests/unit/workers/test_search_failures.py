@@ -23,7 +23,7 @@ class PickyEmbedder(BagOfWordsEmbedder):
 
 
 class RefusingIndex(BruteForceIndex):
-    def search(self, collection, vectors, limit, filters, timeout_s):
+    def search(self, collection, vectors, limit, filters, timeout_s, *, newest=False):
         raise SettingsError("Milvus refused the credentials.")
 
 
