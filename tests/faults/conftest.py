@@ -66,11 +66,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         return
     terminalreporter.section(f"faults, seed {SEED}")
     terminalreporter.write_line(
-        f"{'fault':36} {'times':>6} {'records':>8} {'lost':>5} {'stale':>6} {'set back':>9} {'receipts twice':>15} "
-        f"{'recovery, s':>12}"
+        f"{'fault':36} {'times':>6} {'records':>8} {'lost':>5} {'stale':>6} {'set back':>9} {'flickered':>10} "
+        f"{'receipts twice':>15} {'recovery, s':>12}"
     )
     for v in VERDICTS:
         terminalreporter.write_line(
-            f"{v.fault:36} {v.times:6} {v.records:8} {v.lost:5} {v.stale:6} {v.regressed:9} {v.repeated_receipts:15} "
-            f"{v.recovery_s:12.1f}"
+            f"{v.fault:36} {v.times:6} {v.records:8} {v.lost:5} {v.stale:6} {v.set_back:9} {v.flickered:10} "
+            f"{v.repeated_receipts:15} {v.recovery_s:12.1f}"
         )

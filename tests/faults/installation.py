@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import resource
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from kith.services.local_stack import LocalStack
 from kith.services.process import pause
 from kith.settings import DEFAULT_MODEL_DIR, Settings
 from tests.faults.load import Load, expected
+from tests.faults.watcher import Watcher
 from tests.integration.accounting import Audited, audited, waiting
 from tests.integration.conftest import Worker
 from tests.waiting import wait_until
@@ -36,37 +36,10 @@ class Verdict:
     records: int
     lost: int
     stale: int
-    regressed: int
+    set_back: int
+    flickered: int
     repeated_receipts: int
     recovery_s: float
-
-
-class Watcher(threading.Thread):
-    """Looks at the index all the time: a version that falls is a profile set back."""
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(daemon=True)
-        self._index = wiring.index(settings)
-        self._collection = collection_name(DEFAULT_MODEL_DIR.name, settings.collection_prefix)
-        self._newest: dict[str, int] = {}
-        self._ended = threading.Event()
-        self.regressed: set[str] = set()
-
-    def run(self) -> None:
-        while not self._ended.wait(0.5):
-            try:
-                for profile_id, version in self._index.every_version(self._collection, 5.0):
-                    if version < self._newest.get(profile_id, version):
-                        self.regressed.add(profile_id)
-                    self._newest[profile_id] = max(version, self._newest.get(profile_id, version))
-            except Unavailable:
-                continue  # that is what the fault is
-
-    def finish(self) -> int:
-        self._ended.set()
-        self.join(30)
-        self._index.close()
-        return len(self.regressed)
 
 
 @dataclass
@@ -135,7 +108,9 @@ def judge(
     """
     settings = installation.settings
     installation.start_indexer()
-    sender, watcher = Load(settings, installation.chance.randrange(10**9), **load), Watcher(settings)
+    index = wiring.index(settings)
+    watcher = Watcher(index, collection_name(DEFAULT_MODEL_DIR.name, settings.collection_prefix))
+    sender = Load(settings, installation.chance.randrange(10**9), **load)
     sender.start()
     watcher.start()
     recovery_s = 0.0
@@ -149,8 +124,11 @@ def judge(
     for one in list(installation.indexers):
         installation.indexers.remove(one)
         assert one.terminate() == 0, one.log.read_text()
+    seen = watcher.finish()
+    index.close()
+    back, flickered = len(seen.set_back), len(seen.flickered)
     lost, stale = _compare(settings)
-    return Verdict(fault, times, sender.sent, lost, stale, watcher.finish(), found.repeated, recovery_s), found
+    return Verdict(fault, times, sender.sent, lost, stale, back, flickered, found.repeated, recovery_s), found
 
 
 def _recovered(installation: Installation, sender: Load) -> float:

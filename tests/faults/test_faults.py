@@ -15,7 +15,7 @@ def check(installation, fault, times, break_it, **load):
     verdict, found = judge(installation, fault, times, break_it, **load)
     VERDICTS.append(verdict)
     assert found.exact, found
-    assert (verdict.lost, verdict.stale, verdict.regressed) == (0, 0, 0)
+    assert (verdict.lost, verdict.stale, verdict.set_back) == (0, 0, 0)
     assert sum(found.outcomes.values()) >= verdict.records
     return found
 
