@@ -12,20 +12,12 @@ from kith.settings import Settings
 from schemas.codec import Codec
 from streams.backfill import Backfill, BackfillBounds
 from streams.backfill_runs import BackfillRuns
-from streams.backfill_sources import (
-    FileSource,
-    Replayed,
-    Source,
-    StreamSource,
-    TableSource,
-    offsets_at,
-    parse_offsets,
-)
+from streams.backfill_sources import FileSource, Replayed, Source, StreamSource, TableSource, parse_offsets
 from streams.backfill_where import WhereFilter
 from streams.lag import GroupLag
 from streams.live_freshness import LiveFreshness
 from streams.sources.detect import Format
-from streams.topic_reader import read_topic
+from streams.topic_reader import offsets_at, read_topic
 from streams.where import Where
 
 
@@ -85,7 +77,7 @@ def source(
         return FileSource(path, file_format, column_map, id_field)
     moment = _moment(begin)
     if moment is not None:
-        return StreamSource(config, declared.changes, begin, offsets_at(config, declared.changes, moment))
+        return StreamSource(config, declared.changes, begin, offsets_at(config, declared.changes.name, moment))
     if ":" in begin and "/" not in begin:
         return StreamSource(config, declared.changes, begin, parse_offsets(begin))
     raise InputError(

@@ -10,6 +10,7 @@ import faust
 from kith import wiring
 from kith.errors import InputError
 from kith.settings import Settings
+from kith.wiring_rollout import gives_way
 from schemas.codec import Codec
 from schemas.topics import Topics
 from streams.app import Pipeline, StreamConfig, build_app
@@ -69,7 +70,7 @@ def indexer(settings: Settings, data_dir: Path) -> IndexerParts:
 
     config = _config(settings, declared, data_dir, _partitions(admin, declared))
     continuity = Continuity(KafkaLog(settings.kafka_client(), config.group), back_pressure)
-    app, pipeline = build_app(config, indexing, continuity)
+    app, pipeline = build_app(config, indexing, continuity, gives_way(settings, held, wiring.codec(settings)))
     places = [(name, number) for name in config.input_topics for number in range(config.partitions)]
     return IndexerParts(app, pipeline, back_pressure, LagWatch(settings.kafka_client(), config.group, places))
 

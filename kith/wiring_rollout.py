@@ -8,17 +8,17 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from kith import wiring
-from kith.errors import InputError
+from kith.errors import InputError, KithError
 from kith.settings import Settings
 from schemas.codec import Codec
-from schemas.rollouts import Rollout, SearchFeedback, SearchObservation
-from streams.backfill_sources import offsets_at
+from schemas.rollouts import BEFORE, Rollout, SearchFeedback, SearchObservation
 from streams.fill import CandidateParts, Fill
 from streams.groups import Place, begin_at, committed
 from streams.lag import GroupLag
-from streams.live_first import LiveFirst
+from streams.live_first import GivesWay, LiveFirst
+from streams.live_freshness import LiveFreshness
 from streams.rollout_log import RolloutLog
-from streams.topic_reader import read_topic, topic_ends, topic_starts
+from streams.topic_reader import offsets_at, read_topic, topic_ends, topic_starts
 from streams.vectors import forget_vectors
 from workers.guardrails import Observed
 from workers.model_collections import collection_name, describe, drop_collection, live_model, point_alias
@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from workers.milvus_index import MilvusIndex
 
 _ALIAS_S = 10.0
-# Live changes that may wait while a candidate is filled.
-_LIVE_LAG = 100
+# Of an indexer that looks whether it is live, between two batches.
+_LOOK_S = 1.0
+# A candidate's indexer that is behind works on a batch at least so often, seconds.
+_HOLD_S = 1.0
 
 
 def of_release(settings: Settings, model: str) -> Settings:
@@ -145,21 +147,26 @@ def consumed(settings: Settings) -> Consumed:
 
 
 def fill(
-    settings: Settings, candidate: Settings, records: Codec, collection: OneCollection, *, threads: int | None
-) -> tuple[Fill, LiveFirst]:
-    """What fills a candidate; and what holds it back, to be closed.
+    settings: Settings,
+    candidate: Settings,
+    records: Codec,
+    collection: OneCollection,
+    first: LiveFirst,
+    *,
+    threads: int,
+) -> Fill:
+    """What fills a candidate.
 
     Args:
         settings, candidate: of the live indexer and of the candidate's.
-        threads: of the model; None as configured.
+        threads: of the model; 0 takes every core.
 
     Raises:
         kith.errors.ReleaseError: the release is missing or altered.
     """
-    used = candidate if threads is None else candidate.model_copy(update={"embed_threads": threads})
+    used = candidate.model_copy(update={"embed_threads": threads})
     manifest, model = wiring.release(used).manifest, wiring.embedder(used)
     declared = wiring.topics(candidate)
-    live_first = LiveFirst(lambda: lag(settings), declared.changes.name, _LIVE_LAG)
     parts = CandidateParts(
         model=manifest.name,
         renderer=manifest.renderer,
@@ -169,17 +176,57 @@ def fill(
         embed=model.embed,
         write=collection.write,
     )
-    one = Fill(
+    return Fill(
         settings.kafka_client(),
         records,
         wiring.publisher(settings),
         wiring.topics(settings).state,
         parts,
-        live_first,
+        first,
         timeout_s=wiring.PUBLISH_S,
         give_up_s=settings.retry_give_up_s,
     )
-    return one, live_first
+
+
+def freshness(settings: Settings, records: Codec, since_s: float = 0.0) -> LiveFreshness:
+    """How fresh the index of a release is, beginning with what was indexed so many seconds ago.
+
+    Raises:
+        kith.errors.Unavailable: the brokers do not answer.
+    """
+    model = wiring.release(settings).manifest.name
+    return LiveFreshness(settings.kafka_client(), records, wiring.topics(settings), model, since_s=since_s)
+
+
+def live_first(settings: Settings, records: Codec, before_ms: float | None, most_s: float) -> LiveFirst:
+    """What holds bulk work back while the changes of the live indexer need it; to be closed.
+
+    Args:
+        settings: of the live indexer.
+
+    Raises:
+        kith.errors.Unavailable: the brokers do not answer.
+    """
+    topic = wiring.topics(settings).changes.name
+    return LiveFirst(freshness(settings, records), before_ms, lambda: lag(settings), topic, most_s)
+
+
+def gives_way(settings: Settings, held: MilvusIndex, records: Codec) -> GivesWay:
+    """Lets the indexer of a release give way to that of the live one, while it is not live itself."""
+    own = wiring.release(settings).manifest.name
+
+    def live_now() -> str | None:
+        try:
+            return live_model(held.connection, _LOOK_S, settings.collection_prefix)
+        except KithError:
+            return None
+
+    def first(model: str) -> LiveFirst:
+        rollout = wiring.rollout_log(settings, records).of(own)
+        before_ms = None if rollout is None else rollout.figures.get(BEFORE)
+        return live_first(of_release(settings, model), records, before_ms, _HOLD_S)
+
+    return GivesWay(own, live_now, first)
 
 
 def lag(settings: Settings) -> GroupLag:
@@ -238,7 +285,7 @@ def observed(at: Opened, rollout: Rollout) -> Observed:
     """
     found, declared, config = Observed(rollout), wiring.topics(at.settings), at.settings.kafka_client()
     for topic in (declared.observations, declared.feedback):
-        since = offsets_at(config, topic, rollout.changed_at)
+        since = offsets_at(config, topic.name, rollout.changed_at)
         for stored in read_topic(config, topic.name, since):
             if stored.value is None:
                 continue

@@ -34,6 +34,8 @@ RUNNING = frozenset(
         RolloutPhase.PROMOTED,
     }
 )
+# The figure of a rollout that says how fresh live changes were before it began: 95th percentile, milliseconds.
+BEFORE = "live_freshness_p95_ms_before"
 # The candidate sees questions.
 SERVING = frozenset({RolloutPhase.SHADOW, RolloutPhase.RAMP})
 

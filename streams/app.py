@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -73,12 +73,16 @@ class _Flow(FlowControlEvent):
 
 
 def build_app(
-    config: StreamConfig, indexing: Callable[[StateStore], ProfileIndexing], continuity: Continuity
+    config: StreamConfig,
+    indexing: Callable[[StateStore], ProfileIndexing],
+    continuity: Continuity,
+    gives_way: Callable[[], Awaitable[None]],
 ) -> tuple[faust.App, Pipeline]:
     """The application with its one agent, and the pipeline that the agent feeds.
 
     Args:
         indexing: what is done, given the table that Faust restores whenever a partition is assigned.
+        gives_way: awaited before each batch.
 
     The agent takes micro-batches without acknowledging them (`noack_take`): a batch is acknowledged record by record
     once its effects stand. Values stay raw, because a decoding error inside Faust would be acknowledged and lost.
@@ -104,7 +108,7 @@ def build_app(
     )
     app.flow_control = _Flow(loop=app.loop)
     topic = app.topic(*config.input_topics, key_serializer="raw", value_serializer="raw", value_type=bytes)
-    pipeline = Pipeline(indexing(_table(app, config)), continuity, config.bulk_topic)
+    pipeline = Pipeline(indexing(_table(app, config)), continuity, config.bulk_topic, gives_way)
 
     async def forget(*_: Any, **__: Any) -> None:
         pipeline.forget()
@@ -142,8 +146,15 @@ def _table(app: faust.App, config: StreamConfig) -> StateStore:
 class Pipeline:
     """Hands micro-batches to the work, one at a time, while the next one gathers."""
 
-    def __init__(self, indexing: ProfileIndexing, continuity: Continuity, bulk_topic: str) -> None:
+    def __init__(
+        self,
+        indexing: ProfileIndexing,
+        continuity: Continuity,
+        bulk_topic: str,
+        gives_way: Callable[[], Awaitable[None]],
+    ) -> None:
         self._indexing = indexing
+        self._gives_way = gives_way
         self._continuity = continuity
         self._bulk_topic = bulk_topic
         self._working: asyncio.Task[None] | None = None
@@ -163,6 +174,7 @@ class Pipeline:
         """Start work on a batch once the one before it is settled; returns while it is in work."""
         if self._working is not None:
             await self._working
+        await self._gives_way()
         self._busy_since = time.monotonic()
         self._working = asyncio.create_task(self._settle(events, stream), name="settle-batch")
         self._working.add_done_callback(stop_on_failure)

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
-
-from kith.errors import InputError, Unavailable
+from kith.errors import InputError
 from schemas.operations import SourcePart
 from schemas.records import Operation, ProfileChange
 from schemas.topics import Topic
@@ -140,30 +138,6 @@ class FileSource:
                     yield Replayed(0, number, "", None, record)
                 else:
                     yield Replayed(0, number, record.change.profile_id, record.change)
-
-
-def offsets_at(config: dict[str, Any], topic: Topic, moment_ms: int) -> dict[int, int]:
-    """The first offset of each partition whose record is not older than a moment, milliseconds since the epoch, UTC.
-
-    Raises:
-        InputError: the moment lies in the future.
-        Unavailable: the brokers do not answer.
-    """
-    if moment_ms > now_ms():
-        raise InputError("The time to begin at lies in the future.", "Give one that has passed, in UTC.")
-    ends = topic_ends(config, topic.name)
-    consumer = Consumer(config | {"group.id": "kith-times", "enable.auto.commit": False, "log_level": 0})
-    try:
-        wanted = [TopicPartition(topic.name, number, moment_ms) for number in ends]
-        found = consumer.offsets_for_times(wanted, timeout=_TIMEOUT_S)
-    except KafkaException as error:
-        raise Unavailable(
-            f"Kafka at {config['bootstrap.servers']} does not tell offsets by time: {error.args[0].str()}.",
-            "Check that the brokers are up.",
-        ) from error
-    finally:
-        consumer.close()
-    return {place.partition: place.offset if place.offset >= 0 else ends[place.partition] for place in found}
 
 
 def parse_offsets(text: str) -> dict[int, int]:

@@ -46,14 +46,12 @@ class Filled:
         marks: deleted profiles, of which only the mark is kept.
         before: profiles that an earlier run had filled.
         refused: profiles that the model or the index refuses for good.
-        live_lag: live changes that waited at the last look.
     """
 
     written: int = 0
     marks: int = 0
     before: int = 0
     refused: list[str] = field(default_factory=list)
-    live_lag: int = 0
 
     @property
     def done(self) -> int:
@@ -151,7 +149,6 @@ class Fill:
         on_its_way: Future[None] | None = None
         for piece in _pieces(states.items()):
             self._live_first.wait()
-            done.live_lag = self._live_first.waiting
             ready = self._ready(piece, done)
             # One piece is written while the next one is embedded.
             if on_its_way is not None:

@@ -9,7 +9,8 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from kith.errors import Unavailable
+from kith.errors import InputError, Unavailable
+from streams.clock import now_ms
 
 _TIMEOUT_S = 10.0
 _SILENCE_S = 30.0
@@ -53,6 +54,30 @@ def topic_starts(config: dict[str, Any], topic: str) -> Ends:
         return {number: low for number, (low, _high) in _watermarks(consumer, topic, config).items()}
     finally:
         consumer.close()
+
+
+def offsets_at(config: dict[str, Any], topic: str, moment_ms: int) -> dict[int, int]:
+    """The first offset of each partition whose record is not older than a moment, milliseconds since the epoch, UTC.
+
+    Raises:
+        InputError: the moment lies in the future.
+        Unavailable: the brokers do not answer.
+    """
+    if moment_ms > now_ms():
+        raise InputError("The time to begin at lies in the future.", "Give one that has passed, in UTC.")
+    ends = topic_ends(config, topic)
+    consumer = Consumer(config | {"group.id": "kith-times", "enable.auto.commit": False, "log_level": 0})
+    try:
+        wanted = [TopicPartition(topic, number, moment_ms) for number in ends]
+        found = consumer.offsets_for_times(wanted, timeout=_TIMEOUT_S)
+    except KafkaException as error:
+        raise Unavailable(
+            f"Kafka at {config['bootstrap.servers']} does not tell offsets by time: {error.args[0].str()}.",
+            "Check that the brokers are up.",
+        ) from error
+    finally:
+        consumer.close()
+    return {place.partition: place.offset if place.offset >= 0 else ends[place.partition] for place in found}
 
 
 def read_topic(

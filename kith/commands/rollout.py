@@ -48,9 +48,10 @@ def start(
 ) -> None:
     """Make a release the candidate: gate, collection, and every profile that the live indexer knows, embedded anew.
 
-    Live changes go first: nothing is filled while more than a hundred of them wait. A fill that was stopped or killed
-    goes on when the same command is given again. When it is done, the candidate's own indexer keeps it level: it is
-    started where `kith up` runs the others, else run `KITH_MODEL_DIR=... kith index`.
+    Live changes go first: the fill waits while they take half as long again as before, and takes the processors only
+    when nobody else wants them. One that was stopped or killed goes on when the same command is given again. When it
+    is done, the candidate's own indexer keeps it level: it is started where `kith up` runs the others, else run
+    `KITH_MODEL_DIR=... kith index`.
 
     Exit code: 0 filled, 1 some partitions are left to others, 2 the release cannot be used or another rollout runs, 3 a
     part does not answer.
@@ -67,10 +68,8 @@ def start(
             at, candidate, None if skip_gate else least_of_live, rollout_start.guardrails_of(guardrails)
         )
         if rollout.phase is RolloutPhase.FILLING:
-            baseline = wiring_rollout.of_release(settings, rollout.baseline)
-            collection = wiring_rollout.prepare(baseline, candidate, at.held)
             wanted = rollout_start.numbers(partitions)
-            rollout_start.fill(at, (baseline, candidate), collection, wanted, rate, threads)
+            rollout_start.fill(at, rollout, candidate, wanted, rate, threads)
             if wanted:
                 typer.echo(f"filled the partitions {partitions}; once all are: kith rollout start {release}")
                 raise typer.Exit(_WRONG)

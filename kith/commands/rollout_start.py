@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
@@ -14,15 +13,18 @@ from kith import wiring
 from kith.commands import rollout_checks
 from kith.commands.progress import live_traffic, reported
 from kith.errors import InputError
+from kith.services.process import give_way
 from kith.settings import Settings
-from schemas.rollouts import Guardrails, InputOffset, Rollout, RolloutPhase
+from schemas.rollouts import BEFORE, Guardrails, InputOffset, Rollout, RolloutPhase
 from streams.clock import now_ms
 
 if TYPE_CHECKING:
     from kith.wiring_rollout import Opened
-    from workers.bound_collections import OneCollection
 
-_NICE = 10
+# Of the changes that were indexed in the minute before; reading them takes some seconds.
+_LOOKED_BACK_S, _PATIENCE_S = 60.0, 3.0
+# A piece is filled at least so often, however busy the machine is, seconds.
+_HOLD_S = 5.0
 
 
 def begun(at: Opened, candidate: Settings, least_of_live: float | None, guardrails: Guardrails) -> Rollout:
@@ -46,11 +48,15 @@ def begun(at: Opened, candidate: Settings, least_of_live: float | None, guardrai
         raise InputError(f"{model} is live already.")
     if before is not None and before.running:
         return before
-    figures: dict[str, float] = {}
+    baseline = wiring_rollout.of_release(at.settings, live)
+    before_ms = wiring_rollout.freshness(baseline, at.records, _LOOKED_BACK_S).settled_p95_ms(_PATIENCE_S)
+    figures = {} if before_ms is None else {BEFORE: before_ms}
+    # Where it shares a machine with what serves, that goes first.
+    give_way()
     if least_of_live is not None:
-        folders = (candidate.model_dir, wiring.release_folder(at.settings, live))
-        figures = rollout_checks.offline_gate(*folders, least_of_live, lambda line: typer.echo(line, err=True))
-    baseline, now = wiring_rollout.of_release(at.settings, live), now_ms()
+        folders = (candidate.model_dir, baseline.model_dir)
+        figures |= rollout_checks.offline_gate(*folders, least_of_live, lambda line: typer.echo(line, err=True))
+    now = now_ms()
     phase, inputs = _left(candidate, before) or (RolloutPhase.FILLING, _recorded(baseline))
     wiring_rollout.prepare(baseline, candidate, at.held)
     rollout = Rollout(model, live, phase, inputs, now, now, guardrails=guardrails, figures=figures)
@@ -86,33 +92,30 @@ def _left(candidate: Settings, before: Rollout | None) -> tuple[RolloutPhase, li
 
 def fill(
     at: Opened,
-    models: tuple[Settings, Settings],
-    collection: OneCollection,
+    rollout: Rollout,
+    candidate: Settings,
     partitions: Sequence[int],
     rate: float | None,
     threads: int,
 ) -> None:
-    """`models`: settings of the baseline's indexer and of the candidate's."""
+    """Fill a candidate, or some partitions of it, and say how far it is."""
     from kith import wiring_rollout
-    from kith.wiring_backfill import live_freshness
     from streams.fill import Filled, Paced
 
-    baseline, candidate = models
-    # Where it shares a machine with what serves, that goes first.
-    os.nice(_NICE)
-    total = wiring_rollout.profiles(at, wiring.release(baseline).manifest.name)
-    one, live_first = wiring_rollout.fill(baseline, candidate, at.records, collection, threads=threads)
+    baseline = wiring_rollout.of_release(at.settings, rollout.baseline)
+    collection = wiring_rollout.prepare(baseline, candidate, at.held)
+    give_way()
+    total = wiring_rollout.profiles(at, rollout.baseline)
+    first = wiring_rollout.live_first(baseline, at.records, rollout.figures.get(BEFORE), _HOLD_S)
+    one = wiring_rollout.fill(baseline, candidate, at.records, collection, first, threads=threads)
     pace = Paced(rate)
-    try:
-        with closing(live_freshness(baseline, at.records)) as fresh, reported("fill") as report:
+    with closing(first), reported("fill") as report:
 
-            def said(done: Filled) -> None:
-                pace(done)
-                report(done.done, max(total, done.done), lambda: live_traffic(done.live_lag, fresh))
+        def said(done: Filled) -> None:
+            pace(done)
+            report(done.done, max(total, done.done), lambda: live_traffic(first.waiting, first.fresh))
 
-            done = one.run(partitions or wiring_rollout.partitions(baseline), said)
-    finally:
-        live_first.close()
+        done = one.run(partitions or wiring_rollout.partitions(baseline), said)
     typer.echo(
         f"filled: {done.written:,} embedded, {done.marks:,} deleted, {done.before:,} before, "
         f"{len(done.refused):,} refused"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -17,6 +18,8 @@ from kith.errors import PartFailed
 from kith.services.state_files import write_whole
 
 _POLL_S = 0.05
+# Where there is no policy for work that gives way.
+_LEAST = 19
 # What SIGKILL may take.
 _KILL_S = 10.0
 _LAST_BYTES = 16_384
@@ -157,6 +160,14 @@ def telling_line(child: Child) -> str:
         if any(word in line.lower() for word in _TELLING):
             return line[:_LONGEST_LINE]
     return lines[-1][:_LONGEST_LINE] if lines else "it said nothing."
+
+
+def give_way() -> None:
+    """Take the processors only while nobody else wants them; threads that are started afterwards do so too."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    except (AttributeError, OSError):
+        os.nice(_LEAST)
 
 
 def pause(seconds: float) -> None:

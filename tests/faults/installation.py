@@ -100,11 +100,16 @@ class Installation:
 
 
 def judge(
-    installation: Installation, fault: str, times: int, break_it: Callable[[Installation], None], **load: int
+    installation: Installation,
+    fault: str,
+    times: int,
+    break_it: Callable[[Installation], None],
+    ends: Callable[[], None] = lambda: None,
+    **load: int,
 ) -> tuple[Verdict, Audited]:
     """Break an installation under load so many times, let it recover, and hold it against the log.
 
-    Recovery ends when the last record that was sent is committed.
+    Recovery ends when the last record that was sent is committed. `ends` is done after the last one.
     """
     settings = installation.settings
     installation.start_indexer()
@@ -118,6 +123,7 @@ def judge(
         installation.moment()
         break_it(installation)
         recovery_s = max(recovery_s, _recovered(installation, sender))
+    ends()
     sender.finish()
     _settle(installation)
     found = audited(settings)

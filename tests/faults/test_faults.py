@@ -1,18 +1,26 @@
 """Every fault, many times, at random moments, under load: nothing lost, nothing stale, every record accounted for."""
 
+import json
+import subprocess
+
 import pytest
 
 from kith.errors import PartFailed
 from kith.services.process import pause
 from tests.faults.conftest import VERDICTS
 from tests.faults.installation import Installation, judge
+from tests.faults.load import Load
+from tests.kith_process import command, run
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(600)
 
 
 def check(installation, fault, times, break_it, **load):
-    verdict, found = judge(installation, fault, times, break_it, **load)
+    return settle(*judge(installation, fault, times, break_it, **load))
+
+
+def settle(verdict, found):
     VERDICTS.append(verdict)
     assert found.exact, found
     assert (verdict.lost, verdict.stale, verdict.set_back) == (0, 0, 0)
@@ -94,6 +102,39 @@ def test_rebalances_under_load(installation):
         second.kill() if it.chance.random() < 0.5 else second.terminate()
 
     check(installation, "rebalance under load", 6, move)
+
+
+def test_kill_9_of_a_backfill_and_the_indexer(installation):
+    settings, runs = installation.settings, []
+    first = Load(settings, 5, per_s=400)
+    first.start()
+    wait_until(lambda: first.sent, lambda sent: sent > 2000, 60)
+    first.finish()
+
+    def kill(it: Installation) -> None:
+        begin = () if runs else ("--from", "earliest")
+        asked = command(settings, "backfill", "--run", "often", "--rate", "30", *begin)
+        process = subprocess.Popen(asked, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        runs.append(process)
+        it.moment(4)
+        process.kill()
+        process.wait(10)
+        it.kill_indexer(it.indexers[0])
+        it.start_indexer(wait=False)
+
+    times = 10
+    verdict, found = judge(installation, "kill -9 of backfill and indexer", times, kill, ends=lambda: end(settings))
+    settle(verdict, found)
+    assert len(runs) == times
+
+
+def end(settings) -> None:
+    """What is left of the backfill is replayed: every record of the stream as it stood when it began."""
+    done = run(settings, "backfill", "--run", "often", "--json", timeout_s=240)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert all(part["next"] == part["end"] for part in report["parts"])
+    assert report["sent"] + report["skipped"] > 2000
 
 
 def test_a_poisoned_record_in_every_batch(installation):

@@ -1,8 +1,6 @@
 """A candidate from its first profile to being live, and back; bad ones are stopped, by themselves."""
 
 import json
-import random
-import subprocess
 import threading
 import time
 from contextlib import contextmanager
@@ -12,13 +10,14 @@ import pytest
 from kith import wiring
 from kith.settings import DEFAULT_MODEL_DIR
 from schemas.records import Operation, Profile, ProfileChange, ReplyStatus, SearchRequest
-from schemas.rollouts import RolloutPhase
+from schemas.rollouts import FeedbackAction, Rollout, RolloutPhase, SearchFeedback
 from streams.clock import now_ms
+from streams.publisher import Outgoing
 from tests import noisy_release
 from tests.integration.accounting import audited, waiting
 from tests.integration.bus import upsert
 from tests.integration.conftest import Worker
-from tests.kith_process import command, one_line_error, run
+from tests.kith_process import one_line_error, run
 from tests.waiting import wait_until
 
 LIVE = DEFAULT_MODEL_DIR.name
@@ -180,7 +179,7 @@ def observed(settings):
     return json.loads(done.stdout)["observed"]
 
 
-def test_a_bad_candidate_is_stopped_by_the_gate_by_shadow_and_by_the_ramp(of, worker, candidate_index):
+def test_a_bad_candidate_is_stopped_by_the_gate_by_shadow_and_by_the_ramp(of, worker, bus, candidate_index):
     settings = of(noisy=64.0)
     (settings.models_dir / LIVE).symlink_to(DEFAULT_MODEL_DIR)
     fill_with_people(settings, worker)
@@ -208,75 +207,22 @@ def test_a_bad_candidate_is_stopped_by_the_gate_by_shadow_and_by_the_ramp(of, wo
         since = len(replies) + 5
         wait_until(lambda: len(replies), lambda count: count > since + 20)
         assert answered_by(replies[since:]) == {LIVE}, "everybody is back"
+
+        # And with nothing compared at all, by what people say of it.
+        step(settings, "start", "noisy", "--skip-gate", *limits)
+        step(settings, "ramp", "50", "--shadow", "0")
+        ended = wait_until(lambda: dismissed(settings, bus), lambda one: one.phase is RolloutPhase.ROLLED_BACK)
+        assert ended.reason == "guardrail: feedback: 100.0% more dismissed than of the live model, most 10.0%"
     assert {reply.status for _request, reply, _at in replies} == {ReplyStatus.OK}
 
 
-def test_feedback_ends_a_ramp(of, worker, bus, candidate_index):
-    from schemas.rollouts import FeedbackAction, SearchFeedback
-    from streams.publisher import Outgoing
-
-    settings = of(disliked=0)
-    fill_with_people(settings, worker, 20)
-    worker(settings, "serve")
-    step(settings, "start", "disliked", "--skip-gate", "--guardrail", "least_samples=20")
-    step(settings, "ramp", "50")
+def dismissed(settings, bus):
+    """The rollout, after one more round of feedback: whoever is asked about the candidate dismisses it."""
     topic = bus.topics.feedback
-    wait_until(lambda: rollout(settings).phase, lambda phase: phase is RolloutPhase.RAMP)
-
-    def tell():
-        # Until it ends: the consumer may not have begun to listen when the first of it is sent.
-        bus.send(
-            *(
-                Outgoing(
-                    topic.name,
-                    None,
-                    bus.codec.encode(topic.subject, SearchFeedback("1", "p", model, action, now_ms())),
-                )
-                for model, action in ((LIVE, FeedbackAction.CONNECT), ("disliked", FeedbackAction.DISMISS)) * 20
-            )
-        )
-        return rollout(settings)
-
-    ended = wait_until(tell, lambda one: one.phase is RolloutPhase.ROLLED_BACK)
-    assert ended.reason == "guardrail: feedback: 100.0% more dismissed than of the live model, most 10.0%"
-
-
-def test_a_fill_that_is_killed_again_and_again_ends_complete(of, worker, bus, candidate_index):
-    settings = of(better=0)
-    fill_with_people(settings, worker, 200)
-    chance = random.Random(11)
-    started = []
-    for number in range(4):
-        process = subprocess.Popen(
-            command(settings, "rollout", "start", "better", "--skip-gate", "--rate", "60"),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        started.append(process)
-        wanted = (number + 1) * 30 + chance.randrange(20)
-        wait_until(lambda: states_of(settings, "better"), lambda count, wanted=wanted: count >= wanted)
-        process.kill()
-        process.communicate()
-        # Changes go on meanwhile; the fill must not set them back, nor they be lost.
-        bus.send(upsert(f"new-{number}", "Glazier", 1), upsert("changing", f"Tailor {number}", number + 1))
-    other = run(settings, "rollout", "start", "better", "--skip-gate")
-    assert other.returncode == 0, other.stderr
-    assert " 0 before" not in other.stdout
-    own = candidate_index(settings, "better")
-    wait_until(lambda: waiting(own) + waiting(settings), lambda left: left == 0)
-    assert audited(own).exact
-    assert audited(own).index.right == audited(settings).index.right == 205
-
-
-def states_of(settings, model):
-    from kith.errors import Unavailable
-    from kith.wiring_rollout import of_release
-    from streams.topic_reader import topic_ends
-
-    try:
-        return sum(topic_ends(settings.kafka_client(), wiring.topics(of_release(settings, model)).state.name).values())
-    except Unavailable:
-        return 0
+    said = ((LIVE, FeedbackAction.CONNECT), ("noisy", FeedbackAction.DISMISS)) * 20
+    feedback = [SearchFeedback("1", "p", model, action, now_ms()) for model, action in said]
+    bus.send(*(Outgoing(topic.name, None, bus.codec.encode(topic.subject, one)) for one in feedback))
+    return rollout(settings)
 
 
 def test_what_cannot_be_rolled_out_changes_nothing(of, worker, bus):
@@ -290,7 +236,7 @@ def test_what_cannot_be_rolled_out_changes_nothing(of, worker, bus):
         step(settings, "start", "better", "--guardrail", "best=1", code=2)
     )
     assert "There is no rollout" in one_line_error(step(settings, "status", code=2))
-    assert bus.read_all(bus.topics.rollouts, type(rollout_record())) == []
+    assert bus.read_all(bus.topics.rollouts, Rollout) == []
 
     step(settings, "start", "better", "--skip-gate")
     assert "The rollout of better is under way" in one_line_error(
@@ -311,9 +257,3 @@ def models(settings, index):
     from workers.model_collections import models_of
 
     return models_of(index.connection, 10.0, settings.collection_prefix)
-
-
-def rollout_record():
-    from schemas.rollouts import Rollout
-
-    return Rollout("c", "b", RolloutPhase.FILLING, [], 0, 0)
