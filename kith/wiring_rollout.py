@@ -11,7 +11,7 @@ from kith import wiring
 from kith.errors import InputError, KithError
 from kith.settings import Settings
 from schemas.codec import Codec
-from schemas.rollouts import BEFORE, Rollout, SearchFeedback, SearchObservation
+from schemas.rollouts import BEFORE, SERVING, Rollout, SearchFeedback, SearchObservation
 from streams.fill import CandidateParts, Fill
 from streams.groups import Place, begin_at, committed
 from streams.lag import GroupLag
@@ -212,14 +212,16 @@ def live_first(settings: Settings, records: Codec, before_ms: float | None, most
 
 
 def gives_way(settings: Settings, held: MilvusIndex, records: Codec) -> GivesWay:
-    """Lets the indexer of a release give way to that of the live one, while it is not live itself."""
+    """Lets the indexer of a release give way to that of the live one, until its own collection answers somebody."""
     own = wiring.release(settings).manifest.name
 
     def live_now() -> str | None:
         try:
-            return live_model(held.connection, _LOOK_S, settings.collection_prefix)
+            found = live_model(held.connection, _LOOK_S, settings.collection_prefix)
+            rollout = None if found == own else wiring.rollout_log(settings, records).of(own)
         except KithError:
             return None
+        return own if rollout is not None and rollout.phase in SERVING else found
 
     def first(model: str) -> LiveFirst:
         rollout = wiring.rollout_log(settings, records).of(own)

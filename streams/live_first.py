@@ -85,11 +85,11 @@ class LiveFirst:
 
 
 class GivesWay:
-    """Lets an indexer whose model is not the live one give way to the live one's, batch by batch.
+    """Lets an indexer whose model answers nobody give way to the live one's, batch by batch.
 
     Args:
         own: its release.
-        live: the release that is live; None while that is not known. Blocking.
+        live: the release that is to be given way to, its own for none; None while that is not known. Blocking.
         first: what holds it back, given the live release. Blocking.
     """
 

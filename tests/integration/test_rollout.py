@@ -189,7 +189,7 @@ def test_a_bad_candidate_is_stopped_by_the_gate_by_shadow_and_by_the_ramp(of, wo
     assert "noisy has nDCG@10 0.0" in refused
     assert run(settings, "rollout", "status").returncode == 2, "nothing was begun"
 
-    limits = ("--guardrail", "least_samples=20")
+    limits = ("--guardrail", "least_samples=20", "--guardrail", "least_overlap=0.2")
     step(settings, "start", "noisy", "--skip-gate", *limits)
     candidate_index(settings, "noisy")
     with asking(settings) as replies:
