@@ -15,7 +15,7 @@ KEEP ?=
 RELEASE ?= student-v1
 LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
 
-.PHONY: help demo test setup lint format unit integration test-faults test-milvus test-scale bench lock student student-v0 clean
+.PHONY: help demo test setup lint format unit integration test-faults test-milvus test-scale bench bench-rollout lock student student-v0 clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ test-scale: $(TEST) ## 100,000 records, 30 % with a known text: embedded is each
 
 bench: $(TEST) ## Measure the embedder on this machine
 	@$(BIN)/python -m benchmarks.embedding
+
+bench-rollout: $(TEST) $(MILVUS)/.stamp ## A rollout of 50,000 people under live traffic, on a Milvus server; about 45 minutes
+	@$(BIN)/python -m benchmarks.rollout --new-text 0.3
 
 student: $(TEST) ## Train teacher and student from the authored data and release the student; under 2 hours on 2 cores
 	@$(BIN)/kith distill teacher
