@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from kith.errors import ReleaseError, Unavailable
 from kith.settings import Settings, require
 from schemas.rollouts import RolloutPhase
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from workers.search_client import SearchClient
     from workers.serving_models import ServingModels
     from workers.watermark import Watermarks
+
+log = structlog.get_logger(__name__)
 
 # Creating, indexing and loading a collection, all together.
 _MILVUS_SETUP_S = 30.0
@@ -239,17 +243,31 @@ def _group(settings: Settings, model: str) -> str:
 def live_collection(settings: Settings, held: MilvusIndex) -> CollectionInfo:
     """The collection of the configured release; created, and made live where nothing is live yet.
 
+    Where profiles are known already, the index was lost: it is kept from searches until `kith rebuild` found it whole.
+
     Raises:
         kith.errors.InputError: it holds vectors of another model, renderer or dimension.
         kith.errors.ReleaseError: as `release` and `renderer`.
         kith.errors.Unavailable: Milvus does not answer.
     """
-    from workers.model_collections import ensure_collection
+    from workers.model_collections import ensure_collection, find_collection
 
     wanted = _wanted_collection(settings)
+    if _knows_profiles(settings) and (refilled := refilled_collection(settings, held)).is_lost():
+        refilled.open(fresh=False)
+        log.warning("the index was lost; nothing is searched in it before `kith rebuild`", collection=wanted.name)
+        return find_collection(held.connection, wanted, _MILVUS_SETUP_S)
     return ensure_collection(
         held.connection, wanted.model, wanted.renderer, wanted.dim, _MILVUS_SETUP_S, settings.collection_prefix
     )
+
+
+def _knows_profiles(settings: Settings) -> bool:
+    """Whether the indexer's table has any entry. Raises `kith.errors.Unavailable`."""
+    from streams.topic_reader import topic_ends
+
+    state = topics(settings).state.name
+    return state in topic_admin(settings).partitions_held() and any(topic_ends(settings.kafka_client(), state).values())
 
 
 def _wanted_collection(settings: Settings) -> CollectionInfo:

@@ -66,6 +66,10 @@ class RefilledCollection:
         # An indexer that started before the mark stood has made it live.
         settle_alias(self._connection, self._wanted.name, self._prefix, deadline)
 
+    def is_lost(self) -> bool:
+        """Whether it is not there, or nothing that is there is live. Raises `kith.errors.Unavailable`."""
+        return self._lost(Deadline.after(self._timeout_s))
+
     def make_live(self) -> bool:
         """Let it be searched, where nothing else is live that is there; whether it is what is searched now.
 

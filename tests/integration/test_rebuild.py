@@ -137,10 +137,12 @@ def test_a_lost_index_answers_unavailable_until_it_is_whole_and_then_as_before(s
     assert audited(settings).exact
 
 
-def test_an_indexer_that_starts_meanwhile_leaves_the_index_hidden(settings, filled, lost, worker, bus):
+@pytest.mark.parametrize("begun", [True, False])
+def test_an_indexer_that_starts_after_a_loss_leaves_the_index_hidden(settings, filled, lost, worker, bus, begun):
     filled.kill()
     lost.lose()
-    wiring.refilled_collection(settings, lost.index).open(fresh=False)
+    if begun:
+        wiring.refilled_collection(settings, lost.index).open(fresh=False)
     worker(settings, "index")
     bus.send(upsert("late", "Roofer"))
     wait_settled(settings)

@@ -16,7 +16,9 @@ from schemas.rollouts import (
 )
 from workers.guardrails import Observed, overlap_at_10, rank_correlation
 
-ROLLOUT = Rollout("v2", "v1", RolloutPhase.RAMP, [], 0, 1000, guardrails=Guardrails(least_samples=20, least_overlap=0.1))
+ROLLOUT = Rollout(
+    "v2", "v1", RolloutPhase.RAMP, [], 0, 1000, guardrails=Guardrails(least_samples=20, least_overlap=0.1)
+)
 GOOD = {
     kind: SearchObservation("v2", kind, 2000, failed=False, hits=10, elapsed_ms=10.0)
     for kind in (ObservationKind.LIVE, ObservationKind.CANDIDATE)
