@@ -119,7 +119,7 @@ class Eraser:
             if deadline.expired():
                 raise Unavailable(
                     f"{group} stands at {reached} of {topic} [{partition}] and the tombstone at {offset}.",
-                    "See that its indexer runs, or retire its model, and erase again: repeating it is harmless.",
+                    "See that its `kith index` runs, or retire its model, and erase again: repeating it is harmless.",
                 )
             time.sleep(min(_LOOK_S, deadline.remaining()))  # noqa: TID251 (a command of its own)
 
