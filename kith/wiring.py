@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import ssl
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,24 +24,18 @@ if TYPE_CHECKING:
     from streams.rollout_log import RolloutLog
     from streams.topics import TopicAdmin
     from workers.bound_collections import OneCollection
-    from workers.comparison import CandidateTraffic
     from workers.contract import CollectionInfo
     from workers.embedding import OnnxEmbedder
     from workers.milvus_index import MilvusIndex
-    from workers.query_consumer import QueryConsumer
     from workers.refilled_collection import RefilledCollection
     from workers.release import Release
     from workers.render import Renderer
-    from workers.rollout_watch import RolloutWatch
     from workers.search_client import SearchClient
-    from workers.serving_models import ServingModels
-    from workers.watermark import Watermarks
 
 log = structlog.get_logger(__name__)
 
 # Creating, indexing and loading a collection, all together.
 _MILVUS_SETUP_S = 30.0
-_SHARE_OF_TIMEOUT = 0.4
 # Brokers that do not acknowledge for so long are said to be away; the records are published again later.
 PUBLISH_S = 10.0
 
@@ -165,7 +157,7 @@ def eraser(settings: Settings, records: Codec, held: MilvusIndex) -> Eraser:
         publisher(settings),
         collections,
         dead_letter_log(settings, records),
-        [KnownTo(_group(settings, model), state) for model, state in tables.items() if state.name in there],
+        [KnownTo(group_of(settings, model), state) for model, state in tables.items() if state.name in there],
         timeout_s=PUBLISH_S,
     )
 
@@ -233,10 +225,11 @@ def index(settings: Settings) -> MilvusIndex:
 
 def indexer_group(settings: Settings) -> str:
     """Consumer group of the indexer: one per model release, so that a new model reads the log on its own."""
-    return _group(settings, release(settings).manifest.name)
+    return group_of(settings, release(settings).manifest.name)
 
 
-def _group(settings: Settings, model: str) -> str:
+def group_of(settings: Settings, model: str) -> str:
+    """Consumer group of the indexer of a release."""
     return f"{settings.topic_prefix}kith-indexer-{model}"
 
 
@@ -282,32 +275,6 @@ def _wanted_collection(settings: Settings) -> CollectionInfo:
     )
 
 
-def serving_models(settings: Settings) -> ServingModels:
-    """Models by release name: the configured one, loaded now, and others of its folder and of `models_dir`.
-
-    Raises:
-        kith.errors.ReleaseError: the configured release is missing or altered.
-    """
-    from workers.embedding import OnnxEmbedder
-    from workers.release import load_release
-    from workers.serving_models import ServingModels
-
-    own = release(settings).manifest.name
-
-    def load(model: str) -> OnnxEmbedder:
-        found = load_release(release_folder(settings, model))
-        return OnnxEmbedder(
-            found,
-            threads=settings.embed_threads,
-            token_budget=settings.embed_token_budget,
-            provider=settings.provider,
-        )
-
-    models = ServingModels(load)
-    models.load_now(own)
-    return models
-
-
 def release_folder(settings: Settings, model: str) -> Path:
     """Where a release lies: the configured folder if it is that one, else a folder of its name in `models_dir`.
 
@@ -331,65 +298,6 @@ def release_folder(settings: Settings, model: str) -> Path:
     if (name := read_manifest(folder).name) != model:
         raise ReleaseError(f"{folder} holds the release {name}.", f"Rename the folder to {name}.")
     return folder
-
-
-@dataclass(frozen=True, slots=True)
-class QueryParts:
-    """The query consumer, and what it follows the indexers and a rollout with."""
-
-    consumer: QueryConsumer
-    watermarks: Watermarks
-    watch: RolloutWatch
-    candidate: CandidateTraffic
-
-
-def query_consumer(settings: Settings) -> QueryParts:
-    """What answers search requests.
-
-    Raises:
-        kith.errors.ReleaseError: the model release is missing or altered.
-    """
-    from workers.comparison import CandidateTraffic
-    from workers.model_collections import collection_name, describe, resolve_live
-    from workers.query_consumer import QueryConsumer
-    from workers.retrieval import Retrieval
-    from workers.rollout_watch import RolloutWatch
-    from workers.search import QueryLimits, Searcher
-    from workers.watermark import Watermarks
-
-    require(settings, "kafka_bootstrap", "milvus_uri")
-    models, held, records, declared = serving_models(settings), index(settings), codec(settings), topics(settings)
-    # Looking the alias up and searching together leave the reply some time to travel.
-    each_s = _SHARE_OF_TIMEOUT * settings.query_timeout_s
-    inputs = [topic.name for topic in declared.inputs]
-    watermarks = Watermarks(settings.kafka_client(), lambda model: _group(settings, model), inputs)
-    prefix, retrieval = settings.collection_prefix, Retrieval(held, each_s, watermarks.of)
-    watch = RolloutWatch(settings.kafka_client(), records, declared)
-    candidate = CandidateTraffic(
-        watch.current,
-        lambda model: describe(held.connection, collection_name(model, prefix), each_s),
-        models,
-        retrieval,
-        watch.observe,
-    )
-    searcher = Searcher(
-        models,
-        retrieval,
-        lambda: resolve_live(held.connection, each_s, prefix),
-        QueryLimits(settings.query_max_limit, settings.query_max_chars),
-        candidate,
-    )
-    consumer = QueryConsumer(
-        settings.kafka_client(),
-        records,
-        declared,
-        searcher,
-        group=f"{settings.topic_prefix}kith-query",
-        reply_topics=re.escape(settings.topic_prefix) + settings.reply_topics_allowed,
-        max_batch=settings.query_max_batch,
-        default_timeout_s=settings.query_timeout_s,
-    )
-    return QueryParts(consumer, watermarks, watch, candidate)
 
 
 def search_client(settings: Settings) -> SearchClient:

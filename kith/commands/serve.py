@@ -34,12 +34,12 @@ def run_query_consumer(settings: Settings) -> None:
 
     import structlog
 
-    from kith import wiring
     from kith.health import HealthServer
     from kith.logs import configure_logs
+    from kith.wiring_serving import query_consumer
 
     configure_logs(settings.log_format, settings.log_level, "query")
-    parts = wiring.query_consumer(settings)
+    parts = query_consumer(settings)
     consumer = parts.consumer
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: consumer.stop())
