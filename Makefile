@@ -15,7 +15,7 @@ KEEP ?=
 RELEASE ?= student-v1
 LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
 
-.PHONY: help demo test setup lint format unit integration test-rollouts test-faults test-milvus test-scale bench bench-rollout lock student student-v0 clean
+.PHONY: help demo test setup lint format unit integration test-replay test-faults test-milvus test-scale bench bench-rollout lock student student-v0 clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -47,8 +47,8 @@ integration: $(TEST) ## Only the tests on real parts
 test-faults: $(TEST) ## Kill, stop, fill and poison the real parts under load, and audit; 11 to 14 minutes
 	@$(BIN)/pytest tests/faults
 
-test-rollouts: $(TEST) ## Models beside each other, rebuilds under traffic and kills, on real parts; about 6 minutes
-	@$(BIN)/pytest tests/rollouts
+test-replay: $(TEST) ## Backfills, rebuilds and rollouts on real parts, under traffic and kills; about 9 minutes
+	@$(BIN)/pytest tests/replay
 
 test-milvus: $(TEST) $(MILVUS)/.stamp ## The contract of the index on a Milvus server without Docker; about 6 minutes
 	@$(BIN)/pytest tests/contract --milvus-server $(MILVUS)/bin/milvus-server
