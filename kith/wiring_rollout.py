@@ -188,27 +188,26 @@ def fill(
     )
 
 
-def freshness(settings: Settings, records: Codec, since_s: float = 0.0) -> LiveFreshness:
+def freshness(settings: Settings, model: str, records: Codec, since_s: float = 0.0) -> LiveFreshness:
     """How fresh the index of a release is, beginning with what was indexed so many seconds ago.
 
     Raises:
         kith.errors.Unavailable: the brokers do not answer.
     """
-    model = wiring.release(settings).manifest.name
     return LiveFreshness(settings.kafka_client(), records, wiring.topics(settings), model, since_s=since_s)
 
 
-def live_first(settings: Settings, records: Codec, before_ms: float | None, most_s: float) -> LiveFirst:
+def live_first(settings: Settings, model: str, records: Codec, before_ms: float | None, most_s: float) -> LiveFirst:
     """What holds bulk work back while the changes of the live indexer need it; to be closed.
 
     Args:
-        settings: of the live indexer.
+        model: the release that is live; its folder need not be here.
 
     Raises:
         kith.errors.Unavailable: the brokers do not answer.
     """
     topic = wiring.topics(settings).changes.name
-    return LiveFirst(freshness(settings, records), before_ms, lambda: lag(settings), topic, most_s)
+    return LiveFirst(freshness(settings, model, records), before_ms, lambda: lag(settings, model), topic, most_s)
 
 
 def gives_way(settings: Settings, held: MilvusIndex, records: Codec) -> GivesWay:
@@ -226,16 +225,16 @@ def gives_way(settings: Settings, held: MilvusIndex, records: Codec) -> GivesWay
     def first(model: str) -> LiveFirst:
         rollout = wiring.rollout_log(settings, records).of(own)
         before_ms = None if rollout is None else rollout.figures.get(BEFORE)
-        return live_first(of_release(settings, model), records, before_ms, _HOLD_S)
+        return live_first(settings, model, records, before_ms, _HOLD_S)
 
     return GivesWay(own, live_now, first)
 
 
-def lag(settings: Settings) -> GroupLag:
+def lag(settings: Settings, model: str) -> GroupLag:
     """What asks how many records wait for the indexer of a release."""
     held = wiring.topic_admin(settings).partitions_held()
     places = [(topic.name, p) for topic in wiring.topics(settings).inputs for p in range(held.get(topic.name, 0))]
-    return GroupLag(settings.kafka_client(), wiring.indexer_group(settings), places)
+    return GroupLag(settings.kafka_client(), wiring.group_of(settings, model), places)
 
 
 def begin(candidate: Settings, rollout: Rollout) -> None:
@@ -261,7 +260,7 @@ def lags(settings: Settings) -> int | None:
     """Records that wait for the indexer of a release; None when the brokers do not say."""
     from confluent_kafka import KafkaException
 
-    one = lag(settings)
+    one = lag(settings, wiring.release(settings).manifest.name)
     try:
         return sum(one.look().values())
     except (KafkaException, TimeoutError):

@@ -6,11 +6,15 @@ import asyncio
 import time
 from collections.abc import Callable
 
+import structlog
 from confluent_kafka import KafkaException
 
 from kith.deadline import Deadline
+from kith.errors import KithError
 from streams.lag import GroupLag
 from streams.live_freshness import LiveFreshness
+
+log = structlog.get_logger(__name__)
 
 # Live changes may take half as long again; below a tenth of a second nobody notices.
 _SLOWER = 1.5
@@ -120,6 +124,11 @@ class GivesWay:
             self._live = live
         if self._behind_nobody():
             return
-        if self._first is None:
-            self._first = self._make(str(self._live))
-        self._first.wait()
+        try:
+            if self._first is None:
+                self._first = self._make(str(self._live))
+            self._first.wait()
+        except KithError as error:
+            # Work does not stop because nobody can tell whom it holds up.
+            log.warning("gives way to nobody", reason=str(error))
+            self._first = None

@@ -49,7 +49,7 @@ def begun(at: Opened, candidate: Settings, least_of_live: float | None, guardrai
     if before is not None and before.running:
         return before
     baseline = wiring_rollout.of_release(at.settings, live)
-    before_ms = wiring_rollout.freshness(baseline, at.records, _LOOKED_BACK_S).settled_p95_ms(_PATIENCE_S)
+    before_ms = wiring_rollout.freshness(baseline, live, at.records, _LOOKED_BACK_S).settled_p95_ms(_PATIENCE_S)
     figures = {} if before_ms is None else {BEFORE: before_ms}
     # Where it shares a machine with what serves, that goes first.
     give_way()
@@ -106,7 +106,7 @@ def fill(
     collection = wiring_rollout.prepare(baseline, candidate, at.held)
     give_way()
     total = wiring_rollout.profiles(at, rollout.baseline)
-    first = wiring_rollout.live_first(baseline, at.records, rollout.figures.get(BEFORE), _HOLD_S)
+    first = wiring_rollout.live_first(baseline, rollout.baseline, at.records, rollout.figures.get(BEFORE), _HOLD_S)
     one = wiring_rollout.fill(baseline, candidate, at.records, collection, first, threads=threads)
     pace = Paced(rate)
     with closing(first), reported("fill") as report:

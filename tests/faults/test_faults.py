@@ -106,14 +106,14 @@ def test_rebalances_under_load(installation):
 
 def test_kill_9_of_a_backfill_and_the_indexer(installation):
     settings, runs = installation.settings, []
+    often = ("backfill", "--run", "often", "--from", "earliest")
     first = Load(settings, 5, per_s=400)
     first.start()
     wait_until(lambda: first.sent, lambda sent: sent > 2000, 60)
     first.finish()
 
     def kill(it: Installation) -> None:
-        begin = () if runs else ("--from", "earliest")
-        asked = command(settings, "backfill", "--run", "often", "--rate", "30", *begin)
+        asked = command(settings, *often, "--rate", "30")
         process = subprocess.Popen(asked, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         runs.append(process)
         it.moment(4)
@@ -130,7 +130,7 @@ def test_kill_9_of_a_backfill_and_the_indexer(installation):
 
 def end(settings) -> None:
     """What is left of the backfill is replayed: every record of the stream as it stood when it began."""
-    done = run(settings, "backfill", "--run", "often", "--json", timeout_s=240)
+    done = run(settings, "backfill", "--run", "often", "--from", "earliest", "--json", timeout_s=240)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert all(part["next"] == part["end"] for part in report["parts"])

@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from kith.errors import Unavailable
 from streams.live_first import GivesWay, LiveFirst
 
 
@@ -96,3 +97,10 @@ def test_only_an_indexer_that_is_not_live_gives_way_and_to_the_one_that_is():
     live[0] = "v3"
     batch()
     assert [model for model, _held in made] == ["v1", "v3"]
+
+
+def test_work_goes_on_when_nobody_can_tell_whom_it_holds_up():
+    def make(model):
+        raise Unavailable("Kafka is away.")
+
+    asyncio.run(GivesWay("v2", lambda: "v1", make)())
