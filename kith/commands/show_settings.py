@@ -33,10 +33,14 @@ def show_settings(
     Console().print(table)
 
 
+# Their paths are of the machine that prints them.
+_OF_THIS_CHECKOUT = {"model_dir": "the release of this checkout", "models_dir": "the releases of this checkout"}
+
+
 def _markdown() -> str:
     lines = ["| environment | kith.toml | default | meaning |", "|---|---|---|---|"]
     for name, field in Settings.model_fields.items():
-        default = "the release of this checkout" if name == "model_dir" else _shown(field.default)
+        default = _OF_THIS_CHECKOUT.get(name) or _shown(field.default)
         lines.append(f"| `{ENV_PREFIX}{name.upper()}` | `{name}` | {default} | {field.description} |")
     return "\n".join(lines)
 
