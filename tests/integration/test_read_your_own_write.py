@@ -10,7 +10,7 @@ from streams.publisher import Outgoing
 from tests.integration.bus import upsert
 from tests.waiting import wait_until
 
-WRITERS, WRITES = 4, 25
+WRITERS, WRITES = 4, 10
 
 
 def place_of(published):
