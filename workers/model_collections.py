@@ -326,8 +326,12 @@ def _create_alias(client: MilvusClient, name: str, alias: str, deadline: Deadlin
     try:
         client.create_alias(name, alias, timeout=deadline.remaining())
     except MilvusException:
-        # Another process may have been first; if not, this raises what is wrong.
-        client.describe_alias(alias, timeout=deadline.remaining())
+        try:
+            # Another process may have been first.
+            client.describe_alias(alias, timeout=deadline.remaining())
+        except MilvusException:
+            # A server may keep an alias whose collection is gone, and not describe it; else this raises what is wrong.
+            client.alter_alias(name, alias, timeout=deadline.remaining())
 
 
 def _require_same(wanted: CollectionInfo, found: CollectionInfo) -> None:
