@@ -118,9 +118,8 @@ class GivesWay:
         if self._look_again.expired():
             self._look_again = Deadline.after(_LOOK_AGAIN_S)
             live = self._ask()
-            if live != self._live and self._first is not None:
-                self._first.close()
-                self._first = None
+            if live != self._live:
+                self._forget()
             self._live = live
         if self._behind_nobody():
             return
@@ -131,4 +130,9 @@ class GivesWay:
         except KithError as error:
             # Work does not stop because nobody can tell whom it holds up.
             log.warning("gives way to nobody", reason=str(error))
+            self._forget()
+
+    def _forget(self) -> None:
+        if self._first is not None:
+            self._first.close()
             self._first = None

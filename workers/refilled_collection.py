@@ -17,7 +17,7 @@ from workers.model_collections import (
     settle_alias,
 )
 
-# Query consumers keep the live collection for a second; a new one of the same name must not be taken for it.
+# Query consumers keep the live collection for half a second; a new one of the same name must not be taken for it.
 _FORGOTTEN_S = 2.0
 
 

@@ -49,9 +49,11 @@ def audit(
 
     Example: `kith audit --repair`
     """
+    from kith import wiring_rollout
+
     settings = load_settings()
     if release is not None:
-        settings = settings.model_copy(update={"model_dir": wiring.release_folder(settings, release)})
+        settings = wiring_rollout.of_release(settings, release)
     with opened(settings) as one:
         records = one.records()
         index = one.index()

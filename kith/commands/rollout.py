@@ -266,7 +266,7 @@ def _save(at: Opened, rollout: Rollout) -> None:
 
 
 def _compared(at: Opened, rollout: Rollout) -> dict[str, float]:
-    """Golden questions on the live index; nothing where the golden set is not installed."""
+    """Golden questions on the live index, asked of both models."""
     from kith import wiring_rollout
 
     own, theirs = (wiring_rollout.arm(at.settings, at.held, m) for m in (rollout.candidate, rollout.baseline))

@@ -49,7 +49,8 @@ def begun(at: Opened, candidate: Settings, least_of_live: float | None, guardrai
     if before is not None and before.running:
         return before
     baseline = wiring_rollout.of_release(at.settings, live)
-    before_ms = wiring_rollout.freshness(baseline, live, at.records, _LOOKED_BACK_S).settled_p95_ms(_PATIENCE_S)
+    with closing(wiring_rollout.freshness(baseline, live, at.records, _LOOKED_BACK_S)) as fresh:
+        before_ms = fresh.settled_p95_ms(_PATIENCE_S)
     figures = {} if before_ms is None else {BEFORE: before_ms}
     # Where it shares a machine with what serves, that goes first.
     give_way()
