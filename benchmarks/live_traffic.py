@@ -16,7 +16,8 @@ from distill.golden.dataset import golden_dataset
 from kith import wiring
 from kith.deadline import Deadline
 from kith.settings import Settings
-from schemas.records import Operation, Outcome, Profile, ProfileChange, Receipt, SearchRequest
+from schemas.records import Operation, Outcome, Profile, ProfileChange, Receipt
+from schemas.search_records import SearchRequest
 from streams.clock import now_ms
 from streams.publisher import Outgoing
 from streams.topic_reader import topic_ends

@@ -21,7 +21,7 @@ from benchmarks.environment import describe
 from benchmarks.installation import ROOT, Installation, kith, say, wait_level
 from benchmarks.live_traffic import Load, Seen, traffic
 from kith.services.process import pause
-from schemas.records import ReplyStatus
+from schemas.search_records import ReplyStatus
 from workers.model_collections import collection_name
 
 STEPS = (

@@ -119,6 +119,17 @@ def recorded_offsets(settings: Settings) -> dict[Place, int]:
     return offsets
 
 
+def came_since(settings: Settings, rollout: Rollout) -> int:
+    """Records that the candidate's indexer would consume before it is level.
+
+    Raises:
+        kith.errors.Unavailable: the brokers do not answer.
+    """
+    config = settings.kafka_client()
+    ends = {topic.name: topic_ends(config, topic.name) for topic in wiring.topics(settings).inputs}
+    return sum(max(0, ends[one.topic][one.partition] - one.offset) for one in rollout.inputs)
+
+
 class Consumed(Enum):
     """How far the indexer of a release has come."""
 
@@ -175,6 +186,8 @@ def fill(
         embeddings=declared.embeddings,
         embed=model.embed,
         write=collection.write,
+        vectors=collection.vectors,
+        delete=collection.delete,
     )
     return Fill(
         settings.kafka_client(),

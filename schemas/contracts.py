@@ -16,16 +16,9 @@ import avro.schema
 import fastavro
 
 from schemas.operations import BackfillRun, Erasure
-from schemas.records import (
-    DeadLetter,
-    ProfileChange,
-    ProfileEmbedding,
-    ProfileState,
-    Receipt,
-    SearchReply,
-    SearchRequest,
-)
+from schemas.records import DeadLetter, ProfileChange, ProfileEmbedding, ProfileState, Receipt
 from schemas.rollouts import Rollout, SearchFeedback, SearchObservation
+from schemas.search_records import SearchReply, SearchRequest
 
 Record = (
     ProfileChange

@@ -8,7 +8,8 @@ from functools import cache
 from pydantic import TypeAdapter, ValidationError
 
 from schemas.codec import DecodeError
-from schemas.records import SearchReply, SearchRequest, to_avro
+from schemas.records import to_avro
+from schemas.search_records import SearchReply, SearchRequest
 
 CONTENT_TYPE = b"application/json"
 

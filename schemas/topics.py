@@ -8,16 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from schemas.operations import BackfillRun, Erasure
-from schemas.records import (
-    DeadLetter,
-    ProfileChange,
-    ProfileEmbedding,
-    ProfileState,
-    Receipt,
-    SearchReply,
-    SearchRequest,
-)
+from schemas.records import DeadLetter, ProfileChange, ProfileEmbedding, ProfileState, Receipt
 from schemas.rollouts import Rollout, SearchFeedback, SearchObservation
+from schemas.search_records import SearchReply, SearchRequest
 
 _HOUR_MS = 60 * 60 * 1000
 _DAY_MS = 24 * _HOUR_MS

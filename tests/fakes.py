@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kith.errors import ReleaseError, Unavailable
-from schemas.records import FilterOperator
+from schemas.search_records import FilterOperator
 from workers.contract import Embedder, Filter, Hit, Row, Vectors
 from workers.filters import expression
 from workers.serving_models import ServingModels

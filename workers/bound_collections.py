@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from workers.contract import Row
+from workers.contract import Row, Vectors
 from workers.milvus_index import MilvusIndex
 from workers.model_collections import models_of
 
@@ -32,6 +32,14 @@ class OneCollection:
     def write(self, rows: Sequence[Row]) -> None:
         """Write rows with unique profile ids. Raises as `MilvusIndex.upsert`."""
         self._index.upsert(self.name, rows, self._timeout_s)
+
+    def vectors(self, profile_ids: Sequence[str]) -> Mapping[str, Vectors]:
+        """Vectors of these profiles, float32 (dim,); an absent one has no entry. Raises as `MilvusIndex.vectors`."""
+        return self._index.vectors(self.name, profile_ids, self._timeout_s)
+
+    def delete(self, profile_ids: Sequence[str]) -> None:
+        """Remove profiles; an absent one is no error. Raises as `MilvusIndex.delete`."""
+        self._index.delete(self.name, profile_ids, self._timeout_s)
 
 
 class EveryCollection:

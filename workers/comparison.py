@@ -15,8 +15,8 @@ import structlog
 from kith import metrics
 from kith.deadline import Deadline
 from kith.errors import KithError
-from schemas.records import ReplyStatus, SearchReply, SearchRequest
 from schemas.rollouts import SERVING, ObservationKind, Rollout, RolloutPhase, SearchObservation
+from schemas.search_records import ReplyStatus, SearchReply, SearchRequest
 from workers.contract import CollectionInfo
 from workers.guardrails import overlap_at_10, rank_correlation
 from workers.retrieval import Arm, Retrieval

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kith.deadline import Deadline
-from schemas.records import FilterOperator, Stage
+from schemas.records import Stage
+from schemas.search_records import FilterOperator
 
 Vectors = npt.NDArray[np.float32]
 

@@ -7,7 +7,7 @@ from enum import Enum
 from types import MappingProxyType
 
 from kith.errors import InputError
-from schemas.records import FilterOperator
+from schemas.search_records import FilterOperator
 from workers.contract import Filter
 from workers.limits import FIELD_LIMITS, PROFILE_ID_LIMIT, utf8_length
 

@@ -18,8 +18,8 @@ from kith.errors import Unavailable
 from schemas import headers
 from schemas.codec import Codec, DecodeError
 from schemas.json_requests import CONTENT_TYPE, decode_request, encode_reply
-from schemas.records import ReplyStatus, SearchReply, SearchRequest
 from schemas.registry import UnknownSchema
+from schemas.search_records import ReplyStatus, SearchReply, SearchRequest
 from schemas.topics import Topics
 from workers.search import Searcher
 from workers.waiting_requests import WaitingRequests

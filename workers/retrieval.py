@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from kith import metrics
 from kith.deadline import Deadline
 from kith.errors import InputError, KithError, ReleaseError
-from schemas.records import RecordPlace, ReplyHit, ReplyStatus, SearchReply, SearchRequest
+from schemas.search_records import RecordPlace, ReplyHit, ReplyStatus, SearchReply, SearchRequest
 from workers.contract import CollectionInfo, Embedder, Filter, Hit, Index, Vectors
 from workers.matched_text import nearest_parts, shortened
 from workers.watermark import holds

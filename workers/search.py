@@ -9,7 +9,7 @@ import structlog
 
 from kith.deadline import Deadline
 from kith.errors import KithError, Unavailable
-from schemas.records import ReplyStatus, SearchReply, SearchRequest
+from schemas.search_records import ReplyStatus, SearchReply, SearchRequest
 from workers.contract import CollectionInfo
 from workers.retrieval import Arm, Retrieval, bad_request, unavailable
 from workers.serving_models import ServingModels

@@ -12,7 +12,7 @@ from kith.deadline import Deadline
 from kith.errors import InputError, Unavailable
 from schemas import headers
 from schemas.codec import Codec
-from schemas.records import SearchReply, SearchRequest
+from schemas.search_records import SearchReply, SearchRequest
 from schemas.topics import Topics
 
 _CONNECT_S = 5.0

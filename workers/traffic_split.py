@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from schemas.records import SearchReply, SearchRequest
 from schemas.rollouts import SERVING, Rollout, RolloutPhase
+from schemas.search_records import SearchReply, SearchRequest
 from workers.retrieval import Arm
 
 _WHOLE = 100

@@ -7,7 +7,7 @@ from typing import Generic, Protocol, TypeVar
 
 from confluent_kafka import Message
 
-from schemas.records import SearchRequest
+from schemas.search_records import SearchRequest
 
 # More are answered at once: waiting must not fill the memory.
 _MOST = 1000

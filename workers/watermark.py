@@ -11,7 +11,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from kith.deadline import Deadline
-from schemas.records import RecordPlace
+from schemas.search_records import RecordPlace
 
 log = structlog.get_logger(__name__)
 

@@ -69,7 +69,7 @@ def start(
         )
         if rollout.phase is RolloutPhase.FILLING:
             wanted = rollout_start.numbers(partitions)
-            rollout_start.fill(at, rollout, candidate, wanted, rate, threads)
+            rollout = rollout_start.fill(at, rollout, candidate, wanted, rate, threads)
             if wanted:
                 typer.echo(f"filled the partitions {partitions}; once all are: kith rollout start {release}")
                 raise typer.Exit(_WRONG)

@@ -95,7 +95,7 @@ def _spread(questions: Sequence[str]) -> Sequence[str]:
 
 
 def _asked(retrieval: Retrieval, arm: Arm, question: str) -> tuple[list[str], float]:
-    from schemas.records import ReplyStatus, SearchRequest
+    from schemas.search_records import ReplyStatus, SearchRequest
 
     started = time.perf_counter()
     (reply,) = retrieval.answer(arm, [SearchRequest(question, _HITS, with_matched_text=False)])

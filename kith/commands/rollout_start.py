@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -20,11 +20,16 @@ from streams.clock import now_ms
 
 if TYPE_CHECKING:
     from kith.wiring_rollout import Opened
+    from streams.fill import Fill, Filled
+    from streams.live_first import LiveFirst
 
 # Of the changes that were indexed in the minute before; reading them takes some seconds.
 _LOOKED_BACK_S, _PATIENCE_S = 60.0, 3.0
 # A piece is filled at least so often, however busy the machine is, seconds.
 _HOLD_S = 5.0
+# Changes that are left to the candidate's indexer without filling once more, and how much less each time has to leave.
+_FEW = 1000
+_LESS = 0.7
 
 
 def begun(at: Opened, candidate: Settings, least_of_live: float | None, guardrails: Guardrails) -> Rollout:
@@ -98,28 +103,56 @@ def fill(
     partitions: Sequence[int],
     rate: float | None,
     threads: int,
-) -> None:
-    """Fill a candidate, or some partitions of it, and say how far it is."""
+) -> Rollout:
+    """Fill a candidate, or some partitions of it, and say how far it is.
+
+    A whole fill is repeated for what changed meanwhile, as long as that gets less: its indexer, which takes the
+    processors as the live one does, then has little left to catch up with.
+
+    Returns:
+        The rollout, with the offsets at which the candidate's indexer begins.
+    """
     from kith import wiring_rollout
-    from streams.fill import Filled, Paced
 
     baseline = wiring_rollout.of_release(at.settings, rollout.baseline)
     collection = wiring_rollout.prepare(baseline, candidate, at.held)
     give_way()
-    total = wiring_rollout.profiles(at, rollout.baseline)
     first = wiring_rollout.live_first(baseline, rollout.baseline, at.records, rollout.figures.get(BEFORE), _HOLD_S)
     one = wiring_rollout.fill(baseline, candidate, at.records, collection, first, threads=threads)
+    wanted = partitions or wiring_rollout.partitions(baseline)
+    with closing(first):
+        _pass(at, rollout, one, wanted, rate, first)
+        left = wiring_rollout.came_since(baseline, rollout)
+        while not partitions and left > _FEW:
+            typer.echo(f"{left:,} changes came meanwhile: filling what they changed", err=True)
+            # What comes before these offsets is in the live table that is read now.
+            rollout = replace(rollout, inputs=_recorded(baseline))
+            at.log.save(rollout)
+            _pass(at, rollout, one, wanted, rate, first)
+            before, left = left, wiring_rollout.came_since(baseline, rollout)
+            if left > _LESS * before:
+                break
+    return rollout
+
+
+def _pass(
+    at: Opened, rollout: Rollout, one: Fill, partitions: Sequence[int], rate: float | None, first: LiveFirst
+) -> None:
+    from kith import wiring_rollout
+    from streams.fill import Paced
+
     pace = Paced(rate)
-    with closing(first), reported("fill") as report:
+    total = wiring_rollout.profiles(at, rollout.baseline)
+    with reported("fill") as report:
 
         def said(done: Filled) -> None:
             pace(done)
             report(done.done, max(total, done.done), lambda: live_traffic(first.waiting, first.fresh))
 
-        done = one.run(partitions or wiring_rollout.partitions(baseline), said)
+        done = one.run(partitions, said)
     typer.echo(
-        f"filled: {done.written:,} embedded, {done.marks:,} deleted, {done.before:,} before, "
-        f"{len(done.refused):,} refused"
+        f"filled: {done.written:,} embedded, {done.refreshed:,} refreshed, {done.marks:,} deleted, "
+        f"{done.before:,} before, {len(done.refused):,} refused"
     )
 
 

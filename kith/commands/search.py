@@ -11,7 +11,7 @@ from kith.errors import InputError, Unavailable
 from kith.settings import load_settings
 
 if TYPE_CHECKING:
-    from schemas.records import RecordPlace, SearchReply
+    from schemas.search_records import RecordPlace, SearchReply
 
 _NOTHING_FOUND = 1
 _MAX_TIMEOUT_S = 120.0
@@ -42,7 +42,8 @@ def search(
     """
     settings = load_settings()
     from kith import wiring
-    from schemas.records import FilterOperator, ReplyStatus, RequestFilter, SearchRequest, to_avro
+    from schemas.records import to_avro
+    from schemas.search_records import FilterOperator, ReplyStatus, RequestFilter, SearchRequest
     from streams.clock import now_ms
 
     timeout_s = settings.query_timeout_s if timeout is None else timeout
@@ -76,7 +77,7 @@ def search(
 
 def _place(text: str) -> RecordPlace:
     """Raises `InputError` for what names no record."""
-    from schemas.records import RecordPlace
+    from schemas.search_records import RecordPlace
 
     topic, _, rest = text.rpartition(":")[0].rpartition(":")
     try:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kith.errors import InputError, Unavailable
-from schemas.records import FilterOperator
+from schemas.search_records import FilterOperator
 from workers.contract import Filter, Index, ProfileFields, Row, Vectors
 from workers.limits import FIELD_LIMITS, fit_fields
 from workers.milvus_index import MilvusIndex

@@ -9,7 +9,7 @@ from kith import wiring
 from kith.services.local_stack import LocalStack
 from kith.services.ports import free_port
 from schemas import headers
-from schemas.records import ReplyStatus, SearchRequest
+from schemas.search_records import ReplyStatus, SearchRequest
 from streams.clock import now_ms
 from tests.kith_process import one_line_error, run
 from tests.waiting import wait_until

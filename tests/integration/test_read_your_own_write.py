@@ -4,7 +4,7 @@ import threading
 
 from kith import wiring
 from kith.deadline import Deadline
-from schemas.records import FilterOperator, RecordPlace, ReplyStatus, RequestFilter, SearchRequest
+from schemas.search_records import FilterOperator, RecordPlace, ReplyStatus, RequestFilter, SearchRequest
 from streams.clock import now_ms
 from streams.publisher import Outgoing
 from tests.integration.bus import upsert

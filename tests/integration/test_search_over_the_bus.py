@@ -4,7 +4,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from kith import wiring
 from kith.settings import DEFAULT_MODEL_DIR
 from schemas import headers
-from schemas.records import FilterOperator, ReplyStatus, RequestFilter, SearchReply, SearchRequest
+from schemas.search_records import FilterOperator, ReplyStatus, RequestFilter, SearchReply, SearchRequest
 from tests.integration.bus import upsert
 from tests.kith_process import one_line_error, run
 from tests.waiting import wait_until

@@ -11,7 +11,7 @@ from kith import wiring
 from kith.deadline import Deadline
 from kith.services.process import pause
 from kith.settings import DEFAULT_MODEL_DIR
-from schemas.records import ReplyStatus, SearchRequest
+from schemas.search_records import ReplyStatus, SearchRequest
 from tests.integration.accounting import audited, counter, wait_settled
 from tests.integration.bus import upsert
 from tests.kith_process import command, one_line_error, run

@@ -9,8 +9,9 @@ import pytest
 
 from kith import wiring
 from kith.settings import DEFAULT_MODEL_DIR
-from schemas.records import Operation, Profile, ProfileChange, ReplyStatus, SearchRequest
+from schemas.records import Operation, Profile, ProfileChange
 from schemas.rollouts import FeedbackAction, Rollout, RolloutPhase, SearchFeedback
+from schemas.search_records import ReplyStatus, SearchRequest
 from streams.clock import now_ms
 from streams.publisher import Outgoing
 from tests import noisy_release
@@ -19,6 +20,7 @@ from tests.integration.bus import upsert
 from tests.integration.conftest import Worker
 from tests.kith_process import one_line_error, run
 from tests.waiting import wait_until
+from workers.model_collections import collection_name
 
 LIVE = DEFAULT_MODEL_DIR.name
 QUESTIONS = (
@@ -127,7 +129,7 @@ def test_a_candidate_becomes_live_and_is_taken_back_without_a_failed_or_mixed_re
 
     with asking(settings) as replies:
         said = step(settings, "start", "better", "--skip-gate").stdout
-        assert "301 embedded, 1 deleted, 0 before" in said
+        assert "301 embedded, 0 refreshed, 1 deleted, 0 before" in said
         assert rollout(settings).phase is RolloutPhase.FILLED
         own = candidate_index(settings, "better")
         # Late for both, new for both, and a patch of what the candidate knows from the table alone.
@@ -172,6 +174,46 @@ def test_a_candidate_becomes_live_and_is_taken_back_without_a_failed_or_mixed_re
 
     assert {reply.status for _request, reply, _at in replies} == {ReplyStatus.OK}
     assert all(reply.collection.endswith(reply.model.replace("-", "_")) for _request, reply, _at in replies)
+
+
+def test_a_repeated_fill_takes_in_what_changed_meanwhile_and_leaves_little_to_the_indexer(
+    of, worker, bus, candidate_index, held
+):
+    settings = of(better=0)
+    fill_with_people(settings, worker, 40)
+    bus.send(*(upsert(who, "Baker", 1) for who in ("renamed", "retrained", "gone", "buried")))
+    wait_until(lambda: waiting(settings), lambda left: left == 0)
+    step(settings, "start", "better", "--skip-gate", "--partitions", "0,1", code=1)
+    before, collection = rollout(settings).inputs, collection_name("better", settings.collection_prefix)
+    vectors = held.vectors(collection, ["renamed", "retrained"], 10)
+    assert len(vectors) == 2
+
+    bus.send(
+        ProfileChange("renamed", 2, now_ms(), Operation.PATCH, "test", Profile("Ada L."), ["name"]),
+        ProfileChange("retrained", 2, now_ms(), Operation.PATCH, "test", Profile("-", headline="Diver"), ["headline"]),
+        ProfileChange("gone", 2, now_ms(), Operation.DELETE),
+        upsert("new", "Roofer", 1),
+        Outgoing(bus.topics.changes.name, b"buried", None),
+        *(upsert("restless", f"Tailor of {number} coats", number) for number in range(1200)),
+    )
+    wait_until(lambda: waiting(settings), lambda left: left == 0)
+    said = step(settings, "start", "better", "--skip-gate").stdout
+    assert "3 embedded, 1 refreshed, 2 deleted, 40 before, 0 refused" in said
+    assert "0 embedded, 0 refreshed, 0 deleted, 46 before, 0 refused" in said
+    moved = sum(one.offset for one in rollout(settings).inputs) - sum(one.offset for one in before)
+    assert moved == 1205, "what the second fill took in is not left to the indexer"
+    after = held.vectors(collection, ["renamed", "retrained", "gone", "buried"], 10)
+    assert after.keys() == {"renamed", "retrained"}
+    assert (after["renamed"] == vectors["renamed"]).all()
+    assert (after["retrained"] != vectors["retrained"]).any()
+
+    own = candidate_index(settings, "better")
+    bus.send(upsert("gone", "Baker", 1), upsert("gone", "Notary", 3), upsert("restless", "Late", 1198))
+    wait_until(lambda: waiting(own) + waiting(settings), lambda left: left == 0)
+    for one in (settings, own):
+        found = audited(one)
+        assert found.exact, found
+        assert found.index.right == 45
 
 
 def observed(settings):

@@ -10,15 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from kith.deadline import Deadline
-from schemas.records import (
-    FilterOperator,
-    Operation,
-    ProfileChange,
-    ReplyStatus,
-    RequestFilter,
-    SearchReply,
-    SearchRequest,
-)
+from schemas.records import Operation, ProfileChange
+from schemas.search_records import FilterOperator, ReplyStatus, RequestFilter, SearchReply, SearchRequest
 from streams.clock import now_ms
 
 # One search asks for at most this many of the profiles that are waited for, the oldest first.

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from distill.taxonomy import DemoQuestion
 from kith.commands.demo.keyword_search import KeywordSearch
-from schemas.records import Profile, ReplyHit, SearchReply, SearchRequest
+from schemas.records import Profile
+from schemas.search_records import ReplyHit, SearchReply, SearchRequest
 from workers.render import Renderer
 
 TOP = 3

@@ -15,7 +15,8 @@ from kith.deadline import Deadline
 from kith.errors import PartFailed
 from kith.services.process import ProcessTable, pause, telling_line
 from kith.settings import Settings
-from schemas.records import Operation, Profile, ProfileChange, SearchReply, SearchRequest
+from schemas.records import Operation, Profile, ProfileChange
+from schemas.search_records import SearchReply, SearchRequest
 from streams.clock import now_ms
 from streams.produce import ProduceReport, Watch, produce
 from streams.sources.items import Parsed

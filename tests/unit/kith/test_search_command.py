@@ -3,7 +3,7 @@ from typer.testing import CliRunner
 
 from kith.cli import app
 from kith.commands.search import print_hits
-from schemas.records import ReplyHit, ReplyStatus, SearchReply
+from schemas.search_records import ReplyHit, ReplyStatus, SearchReply
 from tests.kith_process import one_line_error, run
 
 

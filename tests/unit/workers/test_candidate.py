@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from schemas.records import ReplyStatus, SearchRequest
 from schemas.rollouts import ObservationKind, Rollout, RolloutPhase
+from schemas.search_records import ReplyStatus, SearchRequest
 from tests.fakes import DIM, BagOfWordsEmbedder, BruteForceIndex
 from tests.waiting import wait_until
 from workers.comparison import CandidateTraffic

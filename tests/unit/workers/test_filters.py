@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kith.errors import InputError
-from schemas.records import FilterOperator
+from schemas.search_records import FilterOperator
 from workers.contract import Filter, ProfileFields
 from workers.filters import FILTERABLE_FIELDS, FieldKind, expression, ids_expression, literal
 from workers.limits import FIELD_LIMITS

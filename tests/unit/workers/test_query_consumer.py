@@ -7,7 +7,7 @@ from confluent_kafka import Message
 
 from schemas import headers
 from schemas.codec import Codec
-from schemas.records import ReplyStatus, SearchReply, SearchRequest
+from schemas.search_records import ReplyStatus, SearchReply, SearchRequest
 from schemas.topics import Topics
 from tests.fakes import BagOfWordsEmbedder, BruteForceIndex, serving
 from tests.fakes_bus import MemoryRegistry

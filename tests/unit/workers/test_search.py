@@ -1,7 +1,7 @@
 import pytest
 
 from kith.errors import Unavailable
-from schemas.records import FilterOperator, RecordPlace, ReplyStatus, RequestFilter, SearchRequest
+from schemas.search_records import FilterOperator, RecordPlace, ReplyStatus, RequestFilter, SearchRequest
 from tests.fakes import DIM, BagOfWordsEmbedder, BruteForceIndex, serving
 from workers.contract import CollectionInfo, ProfileFields, Row
 from workers.retrieval import MOST_MATCHED, Retrieval

@@ -3,7 +3,7 @@
 import pytest
 
 from kith.errors import InputError, SettingsError, Unavailable
-from schemas.records import ReplyStatus, SearchRequest
+from schemas.search_records import ReplyStatus, SearchRequest
 from tests.fakes import DIM, BagOfWordsEmbedder, BruteForceIndex, serving
 from workers.contract import CollectionInfo, ProfileFields, Row
 from workers.matched_text import parts_of

@@ -3,8 +3,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.records import SearchRequest
 from schemas.rollouts import Rollout, RolloutPhase
+from schemas.search_records import SearchRequest
 from workers.traffic_split import both_answer, candidate_answers, share_of
 
 RAMP = Rollout("v2", "v1", RolloutPhase.RAMP, [], 0, 0, ramp_percent=25)

@@ -4,7 +4,7 @@ from confluent_kafka import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.records import RecordPlace, SearchRequest
+from schemas.search_records import RecordPlace, SearchRequest
 from workers.waiting_requests import WaitingRequests
 from workers.watermark import holds
 
