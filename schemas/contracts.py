@@ -18,7 +18,7 @@ import fastavro
 from schemas.operations import BackfillRun, Erasure
 from schemas.records import DeadLetter, ProfileChange, ProfileEmbedding, ProfileState, Receipt
 from schemas.rollouts import Rollout, SearchFeedback, SearchObservation
-from schemas.search_records import SearchReply, SearchRequest
+from schemas.search_records import SearchImpression, SearchReply, SearchRequest
 
 Record = (
     ProfileChange
@@ -30,6 +30,7 @@ Record = (
     | BackfillRun
     | SearchRequest
     | SearchReply
+    | SearchImpression
     | SearchFeedback
     | SearchObservation
     | Rollout
@@ -45,6 +46,7 @@ FILES: dict[type, str] = {
     BackfillRun: "backfill_run",
     SearchRequest: "search_request",
     SearchReply: "search_reply",
+    SearchImpression: "search_impression",
     SearchFeedback: "search_feedback",
     SearchObservation: "search_observation",
     Rollout: "rollout",

@@ -76,6 +76,7 @@ class Profile:
     languages: list[str] = field(default_factory=list)
     positions: list[Position] = field(default_factory=list)
     education: list[Education] = field(default_factory=list)
+    visibility: str | None = None
 
     @classmethod
     def from_avro(cls, data: dict[str, Any]) -> Profile:

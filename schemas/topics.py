@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from schemas.operations import BackfillRun, Erasure
 from schemas.records import DeadLetter, ProfileChange, ProfileEmbedding, ProfileState, Receipt
 from schemas.rollouts import Rollout, SearchFeedback, SearchObservation
-from schemas.search_records import SearchReply, SearchRequest
+from schemas.search_records import SearchImpression, SearchReply, SearchRequest
 
 _HOUR_MS = 60 * 60 * 1000
 _DAY_MS = 24 * _HOUR_MS
@@ -26,6 +26,7 @@ _DEAD_LETTERS = "Changes that can never succeed, with reason and bytes; without 
 _ERASURES = "Proof of each erasure, without personal data."
 _RUNS = "How far each backfill is."
 _REPLIES = "Answers for `kith search`."
+_IMPRESSIONS = "What requesters were shown for their questions."
 _FEEDBACK = "What requesters did with hits."
 _OBSERVATIONS = "How questions were answered while a rollout went on."
 _ROLLOUTS = "How far each rollout of a model is."
@@ -99,6 +100,9 @@ class Topics:
         self.runs = topic("profile.backfill-runs", BackfillRun, "run_id", "compact", _FOREVER, _RUNS)
         self.requests = topic("search.requests", SearchRequest, "none", "delete", _HOUR_MS, "Questions.")
         self.replies = topic("search.replies", SearchReply, "none", "delete", _HOUR_MS, _REPLIES, rooms=4)
+        self.impressions = topic(
+            "search.impressions", SearchImpression, "request_id", "delete", 30 * _DAY_MS, _IMPRESSIONS
+        )
         self.feedback = topic("search.feedback", SearchFeedback, "none", "delete", 30 * _DAY_MS, _FEEDBACK)
         self.observations = topic("search.observations", SearchObservation, "none", "delete", _DAY_MS, _OBSERVATIONS)
         self.rollouts = topic("search.rollouts", Rollout, "candidate", "compact", _FOREVER, _ROLLOUTS)
@@ -116,6 +120,7 @@ class Topics:
             self.runs,
             self.requests,
             self.replies,
+            self.impressions,
             self.feedback,
             self.observations,
             self.rollouts,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from kith import metrics
 from kith.deadline import Deadline
 from kith.errors import InputError, KithError, ReleaseError
-from schemas.search_records import RecordPlace, ReplyHit, ReplyStatus, SearchReply, SearchRequest
+from schemas.search_records import AppliedRecord, ReplyHit, ReplyStatus, SearchReply, SearchRequest
 from workers.contract import CollectionInfo, Embedder, Filter, Hit, Index, Vectors
 from workers.matched_text import nearest_parts, shortened
 from workers.watermark import holds
@@ -55,7 +55,7 @@ class Retrieval:
     """
 
     def __init__(
-        self, index: Index, timeout_s: float, watermark: Callable[[str], list[RecordPlace]] = lambda _model: []
+        self, index: Index, timeout_s: float, watermark: Callable[[str], list[AppliedRecord]] = lambda _model: []
     ) -> None:
         self._index = index
         self._timeout_s = timeout_s

@@ -11,7 +11,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from kith.deadline import Deadline
-from schemas.search_records import RecordPlace
+from schemas.search_records import AppliedRecord, RecordPlace
 
 log = structlog.get_logger(__name__)
 
@@ -56,12 +56,12 @@ class Watermarks:
         self._ended.set()
         self._thread.join(2 * _TIMEOUT_S)
 
-    def of(self, model: str) -> list[RecordPlace]:
+    def of(self, model: str) -> list[AppliedRecord]:
         """The last record of each partition that the model's index holds; empty while that is not known."""
         with self._lock:
             self._wanted[model] = Deadline.after(_FORGET_S)
             found = self._next.get(model, {})
-        return [RecordPlace(topic, number, offset - 1) for (topic, number), offset in sorted(found.items()) if offset]
+        return [AppliedRecord(topic, number, offset - 1) for (topic, number), offset in sorted(found.items()) if offset]
 
     def _follow(self) -> None:
         asked: dict[str, _Group] = {}
@@ -115,7 +115,7 @@ class _Group:
         self._consumer.close()
 
 
-def holds(watermark: Sequence[RecordPlace], at_least: Sequence[RecordPlace]) -> bool:
+def holds(watermark: Sequence[AppliedRecord], at_least: Sequence[RecordPlace]) -> bool:
     """Whether an index with this watermark holds these records' changes. Pure."""
     reached = {(one.topic, one.partition): one.offset for one in watermark}
     return all(reached.get((one.topic, one.partition), -1) >= one.offset for one in at_least)
