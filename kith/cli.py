@@ -14,6 +14,8 @@ from kith.commands import (
     distill,
     erase,
     evaluate,
+    feedback,
+    gateway,
     index,
     local,
     models,
@@ -49,6 +51,7 @@ app.command()(produce.produce)
 app.command()(search.search)
 app.command()(index.index)
 app.command()(serve.serve)
+app.command()(gateway.gateway)
 app.command()(audit.audit)
 app.command()(rebuild.rebuild)
 app.command()(erase.erase)
@@ -58,6 +61,7 @@ app.add_typer(schemas.app, name="schemas")
 app.add_typer(backfill.app, name="backfill")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(distill.app, name="distill")
+app.add_typer(feedback.app, name="feedback")
 app.add_typer(models.app, name="models")
 app.add_typer(rollout.app, name="rollout")
 app.command("eval")(evaluate.evaluate)

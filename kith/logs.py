@@ -9,7 +9,7 @@ from typing import Literal
 import structlog
 
 # Libraries that report per record or per reconnect at INFO.
-_QUIET = ("aiokafka", "faust", "mode", "httpx2", "httpx", "pymilvus", "kafka", "asyncio")
+_QUIET = ("aiokafka", "faust", "mode", "httpx2", "httpx", "pymilvus", "kafka", "asyncio", "uvicorn")
 
 
 def configure_logs(format_: Literal["console", "json"], level: str, process: str) -> None:

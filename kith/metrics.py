@@ -36,3 +36,16 @@ ROLLOUT_SKIPPED = Counter(
     ["reason"],
 )
 ROLLOUT_ENDED = Counter("kith_rollout_ended_total", "Rollouts that this process ended because a guardrail was broken.")
+IMPRESSIONS = Counter("kith_impressions_total", "Impressions that the brokers acknowledged.")
+IMPRESSIONS_DROPPED = Counter(
+    "kith_impressions_dropped_total", "Replies with hits whose impression was not logged, by the reason.", ["reason"]
+)
+
+# Gateway.
+GATEWAY_REQUESTS = Counter(
+    "kith_gateway_requests_total", "HTTP requests by route and status; 499: the client went away.", ["route", "code"]
+)
+GATEWAY_SECONDS = Histogram(
+    "kith_gateway_seconds", "From the head of an HTTP request to its response, by route.", ["route"], buckets=_SECONDS
+)
+GATEWAY_IN_FLIGHT = Gauge("kith_gateway_in_flight", "HTTP requests that wait for their answer.")

@@ -110,6 +110,18 @@ class Settings(BaseSettings):
     query_max_limit: int = Field(100, ge=1, le=1000, description="Most hits that one request may ask for")
     query_max_chars: int = Field(2000, ge=1, le=100_000, description="Longest query text, characters")
     query_timeout_s: float = Field(10.0, gt=0, le=120, description="Default deadline of a search request, seconds")
+    impressions: bool = Field(True, description="Log what requesters were shown to search.impressions")
+
+    # Gateway.
+    gateway_host: str = Field("127.0.0.1", description="Address of the HTTP gateway")
+    gateway_port: int = Field(8080, ge=0, le=65535, description="Port of the HTTP gateway; 0 takes a free one")
+    gateway_max_in_flight: int = Field(
+        128, ge=1, le=10_000, description="Most HTTP requests that wait for an answer; more are told to come again"
+    )
+    gateway_max_timeout_s: float = Field(
+        30.0, gt=0, le=120, description="Longest deadline that an HTTP request may ask for, seconds"
+    )
+    gateway_max_body_bytes: int = Field(65_536, ge=256, le=10_000_000, description="Largest body of an HTTP request")
 
     # Every process.
     health_host: str = Field("127.0.0.1", description="Address of /healthz, /readyz and /metrics")
@@ -128,6 +140,15 @@ class Settings(BaseSettings):
     def _sasl_needs_user(self) -> Settings:
         if self.kafka_security_protocol.startswith("SASL") and not self.kafka_sasl_username:
             raise ValueError("kafka_security_protocol names SASL, so kafka_sasl_username must be set")
+        return self
+
+    @model_validator(mode="after")
+    def _default_within_the_most(self) -> Settings:
+        if self.gateway_max_timeout_s < self.query_timeout_s:
+            raise ValueError(
+                f"gateway_max_timeout_s is {self.gateway_max_timeout_s:g}, less than the default deadline, "
+                f"query_timeout_s, which is {self.query_timeout_s:g}"
+            )
         return self
 
     @classmethod

@@ -9,6 +9,7 @@ from kith import wiring
 from kith.settings import Settings, require
 from kith.wiring_rollout import of_release
 from workers.comparison import CandidateTraffic
+from workers.impressions import Impressions
 from workers.model_collections import collection_name, describe, resolve_live
 from workers.query_consumer import QueryConsumer
 from workers.retrieval import Retrieval
@@ -33,12 +34,13 @@ def serving_models(settings: Settings) -> ServingModels:
 
 @dataclass(frozen=True, slots=True)
 class QueryParts:
-    """The query consumer, and what it follows the indexers and a rollout with."""
+    """The query consumer, what it follows the indexers and a rollout with, and what logs what it showed."""
 
     consumer: QueryConsumer
     watermarks: Watermarks
     watch: RolloutWatch
     candidate: CandidateTraffic
+    impressions: Impressions | None
 
 
 def query_consumer(settings: Settings) -> QueryParts:
@@ -70,6 +72,7 @@ def query_consumer(settings: Settings) -> QueryParts:
         QueryLimits(settings.query_max_limit, settings.query_max_chars),
         candidate,
     )
+    impressions = Impressions(settings.kafka_client(), records, declared) if settings.impressions else None
     consumer = QueryConsumer(
         settings.kafka_client(),
         records,
@@ -79,5 +82,6 @@ def query_consumer(settings: Settings) -> QueryParts:
         reply_topics=re.escape(settings.topic_prefix) + settings.reply_topics_allowed,
         max_batch=settings.query_max_batch,
         default_timeout_s=settings.query_timeout_s,
+        impressions=impressions,
     )
-    return QueryParts(consumer, watermarks, watch, candidate)
+    return QueryParts(consumer, watermarks, watch, candidate, impressions)

@@ -13,6 +13,9 @@ CONTENT_TYPE = "content-type"
 # W3C Trace Context: a reply carries what its request carried.
 TRACE = ("traceparent", "tracestate")
 
+# Of an HTTP request to the gateway: milliseconds after which nobody waits for the answer any more.
+HTTP_TIMEOUT_MS = "x-request-timeout-ms"
+
 # Set on every reply whose status is not ok, so that a client can tell without decoding the body.
 ERROR = "kith_error"
 

@@ -12,6 +12,7 @@ from dataclasses import fields
 
 from kith.errors import InputError
 from schemas.records import Education, Operation, Position, Profile, ProfileChange
+from schemas.rollouts import SearchFeedback
 
 SENIORITIES = ("intern", "junior", "mid", "senior", "lead", "director", "executive")
 
@@ -94,14 +95,19 @@ def validate_profile_id(profile_id: str) -> None:
     Raises:
         InputError: it is not one.
     """
-    if _PROFILE_ID.fullmatch(profile_id):
-        return
-    hint = "Use 1 to 128 of A-Z a-z 0-9 . _ : -"
-    if not profile_id:
-        raise InputError("profile_id: empty.", hint)
-    if found := _NOT_IN_ID.search(profile_id):
-        raise InputError(f"profile_id: {_character(found)}.", hint)
-    raise InputError(f"profile_id: {len(profile_id)} characters.", hint)
+    _id("profile_id", profile_id)
+
+
+def validate_feedback(told: SearchFeedback) -> None:
+    """Check feedback: the ids that it names have the form of ids.
+
+    Raises:
+        InputError: the first wrong field, what is wrong with it, and what to do.
+    """
+    _id("request_id", told.request_id)
+    _id("profile_id", told.profile_id)
+    _id("model", told.model)
+    _number("occurred_at", told.occurred_at, 1, MAX_OCCURRED_AT, "Give milliseconds since the epoch, UTC.")
 
 
 def validate_profile(profile: Profile) -> None:
@@ -167,6 +173,17 @@ def _texts(change: ProfileChange) -> Iterator[tuple[str, int]]:
     for i, education in enumerate(profile.education):
         for name in _EDUCATION_LINES:
             yield f"education[{i}].{name}", len(getattr(education, name) or "")
+
+
+def _id(path: str, text: str) -> None:
+    if _PROFILE_ID.fullmatch(text):
+        return
+    hint = "Use 1 to 128 of A-Z a-z 0-9 . _ : -"
+    if not text:
+        raise InputError(f"{path}: empty.", hint)
+    if found := _NOT_IN_ID.search(text):
+        raise InputError(f"{path}: {_character(found)}.", hint)
+    raise InputError(f"{path}: {len(text)} characters.", hint)
 
 
 def _entry(path: str, entry: Position | Education, lines: Sequence[str]) -> None:

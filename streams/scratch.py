@@ -1,4 +1,4 @@
-"""Bytes by profile id on disk, for a command that looks at more profiles than memory should hold."""
+"""Bytes by id on disk, for a command that looks at more profiles or searches than memory should hold."""
 
 from __future__ import annotations
 
@@ -45,6 +45,14 @@ class Scratch:
         if value is not None:
             self._db.delete(profile_id.encode())
         return value
+
+    def starting_with(self, prefix: str) -> Iterator[tuple[str, bytes]]:
+        """Ids that begin so, in order, with their values. What is forgotten nearby makes this slow."""
+        begin = prefix.encode()
+        for key, value in cast(Iterator[tuple[bytes, bytes]], self._db.items(from_key=begin)):
+            if not key.startswith(begin):
+                return
+            yield key.decode(), value
 
     def items(self) -> Iterator[tuple[str, bytes]]:
         """Everything that is left, in order of the ids."""

@@ -85,6 +85,7 @@ def read_topic(
     topic: str,
     since: Mapping[int, int] | None = None,
     only: Collection[int] | None = None,
+    until: Mapping[int, int] | None = None,
 ) -> Iterator[Stored]:
     """The records from the first to the last that was there when the call began, in order within a partition.
 
@@ -94,6 +95,7 @@ def read_topic(
         config: librdkafka configuration to reach the cluster.
         since: first offset wanted of each partition; without it, and of those that it does not name, all.
         only: partitions to read; without it all.
+        until: first offset not wanted of each partition; without it, and of those that it does not name, the end.
 
     Raises:
         Unavailable: the topic does not exist, or the brokers stop answering.
@@ -103,7 +105,8 @@ def read_topic(
         marks = _watermarks(consumer, topic, config)
         begin = {number: max(low, (since or {}).get(number, low)) for number, (low, _high) in marks.items()}
         wanted = marks.keys() if only is None else marks.keys() & set(only)
-        ends = {number: marks[number][1] for number in wanted if marks[number][1] > begin[number]}
+        stops = {number: min(marks[number][1], (until or {}).get(number, marks[number][1])) for number in wanted}
+        ends = {number: end for number, end in stops.items() if end > begin[number]}
         consumer.assign([TopicPartition(topic, number, begin[number]) for number in ends])
         yield from _records(consumer, topic, ends, config["bootstrap.servers"])
     finally:

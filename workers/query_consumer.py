@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from threading import Event
@@ -21,6 +22,7 @@ from schemas.json_requests import CONTENT_TYPE, decode_request, encode_reply
 from schemas.registry import UnknownSchema
 from schemas.search_records import ReplyStatus, SearchReply, SearchRequest
 from schemas.topics import Topics
+from workers.impressions import Impressions
 from workers.search import Searcher
 from workers.waiting_requests import WaitingRequests
 
@@ -74,6 +76,7 @@ class QueryConsumer:
         reply_topics: regular expression that a reply topic must match in full; a request must not make this process
             write just anywhere.
         default_timeout_s: deadline of a request that has none, seconds from its record's timestamp.
+        impressions: where what was shown is logged; None for nowhere.
     """
 
     def __init__(
@@ -87,10 +90,12 @@ class QueryConsumer:
         reply_topics: str,
         max_batch: int,
         default_timeout_s: float,
+        impressions: Impressions | None = None,
     ) -> None:
         self._codec = codec
         self._topics = topics
         self._searcher = searcher
+        self._impressions = impressions
         self._reply_topics = re.compile(reply_topics)
         self._max_batch = max_batch
         self._default_timeout_ms = int(default_timeout_s * 1000)
@@ -208,10 +213,10 @@ class QueryConsumer:
         replies = self._searcher.answer([one.request for one in open_requests if one.request], now)
         for one, reply in zip(open_requests, replies, strict=True):
             if reply.status is not ReplyStatus.NOT_YET or not self._waiting.put(one, now):
-                self._send(one.address, reply)
+                self._answer(one, reply)
         for one in asked:
             if one.reply is not None:
-                self._send(one.address, one.reply)
+                self._answer(one, one.reply)
         away = [reply.error for reply in replies if reply.status is ReplyStatus.UNAVAILABLE]
         if away or any(reply.status is ReplyStatus.OK for reply in replies):
             self._reason = away[0] if away else None
@@ -264,6 +269,12 @@ class QueryConsumer:
             return request
         _kind, written_at = message.timestamp()
         return replace(request, deadline_at=written_at + self._default_timeout_ms)
+
+    def _answer(self, one: _Asked, reply: SearchReply) -> None:
+        named = replace(reply, request_id=uuid.uuid4().hex)
+        self._send(one.address, named)
+        if self._impressions is not None and one.request is not None:
+            self._impressions.shown(one.request, named, int(time.time() * 1000))
 
     def _send(self, address: ReplyAddress, reply: SearchReply) -> None:
         metrics.SEARCH_REQUESTS.labels(status=reply.status.value).inc()

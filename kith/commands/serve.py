@@ -31,6 +31,7 @@ def run_query_consumer(settings: Settings) -> None:
         kith.errors.KithError: Kafka does not answer, the model release is missing or altered.
     """
     import signal
+    from contextlib import nullcontext
 
     import structlog
 
@@ -52,5 +53,5 @@ def run_query_consumer(settings: Settings) -> None:
     structlog.get_logger(__name__).info(
         "query consumer starts", kafka=settings.kafka_bootstrap, health_port=health.port
     )
-    with parts.watermarks, parts.watch, parts.candidate, health:
+    with parts.watermarks, parts.watch, parts.candidate, parts.impressions or nullcontext(), health:
         consumer.run()
