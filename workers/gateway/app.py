@@ -20,7 +20,7 @@ from kith.errors import InputError, Unavailable
 from schemas.json_requests import encode_reply
 from schemas.rollouts import SearchFeedback
 from schemas.search_records import ReplyStatus, SearchReply, SearchRequest
-from workers.gateway.contract import FEEDBACK, REPLY, REQUEST, DescribedApp
+from workers.gateway.contract import FEEDBACK, QUESTION_HEADERS, REPLY, REQUEST, DescribedApp
 from workers.gateway.limits import InFlight, json_body, while_there
 from workers.gateway.messages import CODES, Refused, Timeouts, Trace, feedback, question, retry_after_s, trace
 
@@ -119,7 +119,12 @@ def create_app(gateway: Gateway, checks: Mapping[str, Check], version: str) -> D
     # The pages of FastAPI fetch their scripts from elsewhere; the document is enough.
     app = DescribedApp(title="kith", version=version, description=_DESCRIPTION, docs_url=None, redoc_url=None)
 
-    @app.post("/v1/search", openapi_extra=_takes(REQUEST), responses=_search_responses(), response_class=Response)
+    @app.post(
+        "/v1/search",
+        openapi_extra=_takes(REQUEST) | QUESTION_HEADERS,
+        responses=_search_responses(),
+        response_class=Response,
+    )
     async def search(request: Request) -> Response:
         """Ask who fits. `x-request-timeout-ms` or `deadline_at` bounds it; a Bearer token becomes `rights`."""
         return await _measured("search", gateway.search(request))

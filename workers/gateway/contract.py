@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import TypeAdapter
 
+from schemas import headers
 from schemas.contracts import schema_text
 from schemas.search_records import SearchReply, SearchRequest
 from workers.gateway.messages import FeedbackBody
@@ -23,6 +24,22 @@ REQUEST, REPLY, FEEDBACK = (
 
 _Document = dict[str, Any]
 
+_RIGHTS = "rights"
+# What a question may carry beside its body.
+QUESTION_HEADERS: _Document = {
+    "security": [{}, {_RIGHTS: []}],
+    "parameters": [
+        {
+            "name": headers.HTTP_TIMEOUT_MS,
+            "in": "header",
+            "required": False,
+            "description": "Milliseconds to wait for the answer at most; the earlier of this and deadline_at counts.",
+            "schema": {"type": "integer", "minimum": 1},
+        },
+        *({"name": name, "in": "header", "required": False, "schema": {"type": "string"}} for name in headers.TRACE),
+    ],
+}
+
 
 class DescribedApp(FastAPI):
     """An application whose `/openapi.json` holds the contracts of the bus."""
@@ -31,7 +48,9 @@ class DescribedApp(FastAPI):
         """The document, made once."""
         if self.openapi_schema is None:
             made = get_openapi(title=self.title, version=self.version, description=self.description, routes=self.routes)
-            made.setdefault("components", {}).setdefault("schemas", {}).update(_schemas())
+            parts = made.setdefault("components", {})
+            parts.setdefault("schemas", {}).update(_schemas())
+            parts["securitySchemes"] = {_RIGHTS: {"type": "http", "scheme": "bearer"}}
             self.openapi_schema = made
         return self.openapi_schema
 
@@ -40,7 +59,12 @@ def _schemas() -> _Document:
     found: _Document = {}
     for kind in (SearchRequest, SearchReply, FeedbackBody):
         schema = TypeAdapter(kind).json_schema(ref_template=_REF)
-        found |= schema.pop("$defs", {}) | {kind.__name__: schema}
+        parts = schema.pop("$defs", {}) | {kind.__name__: schema}
+        if kind is SearchRequest:
+            for part in parts.values():
+                if "properties" in part:
+                    part["additionalProperties"] = False
+        found |= parts
     for record in _records(json.loads(schema_text(SearchRequest)), json.loads(schema_text(SearchReply))):
         words = {field["name"]: field["doc"] for field in record["fields"]}
         for schema in found.values():
