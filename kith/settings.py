@@ -107,6 +107,16 @@ class Settings(BaseSettings):
 
     # Query consumer.
     query_max_batch: int = Field(16, ge=1, le=512, description="Most search requests in one micro-batch")
+    query_batch_wait_ms: int = Field(
+        0, ge=0, le=100, description="Longest wait for a micro-batch of search requests to fill, milliseconds"
+    )
+    query_max_wait_ms: int = Field(
+        200, ge=1, le=60_000, description="Longest foretold wait of a search request; beyond it the reply is overloaded"
+    )
+    query_cache: int = Field(
+        10_000, ge=0, le=10_000_000, description="Vectors of questions that are kept for those asked again"
+    )
+    query_max_depth: int = Field(1000, ge=1, le=10_000, description="Most of offset and limit together")
     query_max_limit: int = Field(100, ge=1, le=1000, description="Most hits that one request may ask for")
     query_max_chars: int = Field(2000, ge=1, le=100_000, description="Longest query text, characters")
     query_timeout_s: float = Field(10.0, gt=0, le=120, description="Default deadline of a search request, seconds")
