@@ -26,6 +26,9 @@ SEARCH_BATCH = Histogram("kith_search_batch_requests", "Requests in a micro-batc
 SEARCH_EMBED_SECONDS = Histogram(
     "kith_search_embed_seconds", "Time to embed a micro-batch's queries.", buckets=_SECONDS
 )
+SEARCH_CACHED = Counter(
+    "kith_search_cached_total", "Questions whose vector was kept from before, or was not.", ["found"]
+)
 SEARCH_INDEX_SECONDS = Histogram("kith_search_index_seconds", "Time of one call to the index.", buckets=_SECONDS)
 SEARCH_DROPPED = Counter(
     "kith_search_replies_dropped_total", "Requests that could not be answered, by the reason.", ["reason"]

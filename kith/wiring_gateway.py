@@ -35,7 +35,7 @@ def gateway(settings: Settings) -> GatewayParts:
     feedback = FeedbackSender(settings.kafka_client(), wiring.codec(settings), wiring.topics(settings))
     feedback.learn()
     bounds = Bounds(
-        Timeouts(settings.query_timeout_s, settings.gateway_max_timeout_s),
+        Timeouts(min(settings.query_timeout_s, settings.gateway_max_timeout_s), settings.gateway_max_timeout_s),
         settings.gateway_max_in_flight,
         settings.gateway_max_body_bytes,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from dataclasses import dataclass
 
@@ -10,8 +11,12 @@ from kith.settings import Settings, require
 from kith.wiring_rollout import of_release
 from workers.comparison import CandidateTraffic
 from workers.impressions import Impressions
+from workers.load import RequestQueue
 from workers.model_collections import collection_name, describe, resolve_live
 from workers.query_consumer import QueryConsumer
+from workers.query_vectors import QueryVectors
+from workers.reply_sender import ReplySender
+from workers.request_reader import RequestReader
 from workers.retrieval import Retrieval
 from workers.rollout_watch import RolloutWatch
 from workers.search import QueryLimits, Searcher
@@ -56,7 +61,10 @@ def query_consumer(settings: Settings) -> QueryParts:
     each_s = _SHARE_OF_TIMEOUT * settings.query_timeout_s
     inputs = [topic.name for topic in declared.inputs]
     watermarks = Watermarks(settings.kafka_client(), lambda model: wiring.group_of(settings, model), inputs)
-    prefix, retrieval = settings.collection_prefix, Retrieval(held, each_s, watermarks.of)
+    prefix, retrieval = (
+        settings.collection_prefix,
+        Retrieval(held, each_s, watermarks.of, QueryVectors(settings.query_cache)),
+    )
     watch = RolloutWatch(settings.kafka_client(), records, declared)
     candidate = CandidateTraffic(
         watch.current,
@@ -69,19 +77,19 @@ def query_consumer(settings: Settings) -> QueryParts:
         models,
         retrieval,
         lambda: resolve_live(held.connection, each_s, prefix),
-        QueryLimits(settings.query_max_limit, settings.query_max_chars),
+        QueryLimits(settings.query_max_limit, settings.query_max_chars, settings.query_max_depth),
         candidate,
     )
     impressions = Impressions(settings.kafka_client(), records, declared) if settings.impressions else None
+    reply_topics = re.escape(settings.topic_prefix) + settings.reply_topics_allowed
     consumer = QueryConsumer(
         settings.kafka_client(),
-        records,
-        declared,
+        declared.requests,
         searcher,
+        RequestReader(records, reply_topics, settings.query_timeout_s),
+        ReplySender(settings.kafka_client(), records, declared.replies, impressions),
+        RequestQueue(settings.query_max_batch, settings.query_max_wait_ms, lambda one: one.partition, random.random),
         group=f"{settings.topic_prefix}kith-query",
-        reply_topics=re.escape(settings.topic_prefix) + settings.reply_topics_allowed,
-        max_batch=settings.query_max_batch,
-        default_timeout_s=settings.query_timeout_s,
-        impressions=impressions,
+        batch_wait_s=settings.query_batch_wait_ms / 1000,
     )
     return QueryParts(consumer, watermarks, watch, candidate, impressions)

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import re
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import Event
 from typing import Any
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from kith import metrics
 from kith.deadline import Deadline
 from kith.errors import Unavailable
-from schemas import headers
-from schemas.codec import Codec, DecodeError
-from schemas.json_requests import CONTENT_TYPE, decode_request, encode_reply
-from schemas.registry import UnknownSchema
-from schemas.search_records import ReplyStatus, SearchReply, SearchRequest
-from schemas.topics import Topics
-from workers.impressions import Impressions
+from schemas.search_records import ReplyStatus, SearchReply
+from schemas.topics import Topic
+from workers.load import RequestQueue, lightened
+from workers.open_offsets import OpenOffsets
+from workers.reply_sender import ReplySender
+from workers.request_reader import Asked, RequestReader, Unanswerable
 from workers.search import Searcher
 from workers.waiting_requests import WaitingRequests
 
@@ -32,37 +30,10 @@ _FIRST_WAIT_S = 0.2
 # As above, while requests wait for the index.
 _WAITING_S = 0.05
 _CONNECT_S = 5.0
-_FLUSH_S = 10.0
-_ANY_PARTITION = -1
+# Taken at once: whoever is refused is told now, however much comes.
+_MOST_TAKEN = 2000
 # How often a consumer with nothing to do looks whether it could answer.
 _LOOK_EVERY_S = 2.0
-# Kafka's own rule for names; a name outside it is refused here, since librdkafka raises on some and asks for others.
-_TOPIC_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyAddress:
-    """Where a reply goes, and in which form, as the request's headers say.
-
-    Attributes:
-        carried: headers that the reply carries as they came.
-        in_json: JSON instead of Avro.
-    """
-
-    topic: str
-    partition: int | None
-    carried: headers.Headers
-    in_json: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A request out of a message, or the reply to what is none."""
-
-    message: Message
-    address: ReplyAddress
-    request: SearchRequest | None
-    reply: SearchReply | None
 
 
 class QueryConsumer:
@@ -73,32 +44,29 @@ class QueryConsumer:
 
     Args:
         config: librdkafka configuration to reach the cluster.
-        reply_topics: regular expression that a reply topic must match in full; a request must not make this process
-            write just anywhere.
-        default_timeout_s: deadline of a request that has none, seconds from its record's timestamp.
-        impressions: where what was shown is logged; None for nowhere.
+        requests: the topic of requests.
+        queue: what was taken and not begun; its length bounds a micro-batch.
+        batch_wait_s: longest wait for a micro-batch to fill, seconds.
     """
 
     def __init__(
         self,
         config: dict[str, Any],
-        codec: Codec,
-        topics: Topics,
+        requests: Topic,
         searcher: Searcher,
+        reader: RequestReader,
+        sender: ReplySender,
+        queue: RequestQueue[Asked],
         *,
         group: str,
-        reply_topics: str,
-        max_batch: int,
-        default_timeout_s: float,
-        impressions: Impressions | None = None,
+        batch_wait_s: float,
     ) -> None:
-        self._codec = codec
-        self._topics = topics
+        self._requests = requests
         self._searcher = searcher
-        self._impressions = impressions
-        self._reply_topics = re.compile(reply_topics)
-        self._max_batch = max_batch
-        self._default_timeout_ms = int(default_timeout_s * 1000)
+        self._reader = reader
+        self._sender = sender
+        self._queue = queue
+        self._batch_wait_s = batch_wait_s
         self._bootstrap = config["bootstrap.servers"]
         self._consumer = Consumer(
             config
@@ -114,18 +82,8 @@ class QueryConsumer:
                 "log_level": 0,
             }
         )
-        self._producer = Producer(
-            config
-            | {
-                "acks": 1,
-                "linger.ms": 0,
-                "message.timeout.ms": 10_000,
-                # A reply topic that does not exist is given up after this time.
-                "topic.metadata.propagation.max.ms": 2000,
-                "log_level": 0,
-            }
-        )
-        self._waiting: WaitingRequests[_Asked] = WaitingRequests()
+        self._waiting: WaitingRequests[Asked] = WaitingRequests()
+        self._offsets = OpenOffsets()
         self._stop = Event()
         self._assigned = False
         self._moved_at = time.monotonic()
@@ -133,31 +91,32 @@ class QueryConsumer:
         self._look_again = Deadline.after(0)
 
     def run(self) -> None:
-        """Answer until `stop`; then finish the batch in hand, flush its replies and leave the group.
+        """Answer until `stop`; then finish what was taken, flush the replies and leave the group.
 
         Raises:
             Unavailable: Kafka or the registry does not answer at the start, or Kafka gives this member up for good.
             kith.errors.InputError: the registry refuses the contract of replies.
         """
         self._require_kafka()
-        # The one schema that every answer needs, refusals included; from here on the registry may be away.
-        self._codec.encode(self._topics.replies.subject, SearchReply(ReplyStatus.OK))
-        self._consumer.subscribe([self._topics.requests.name], on_assign=self._on_assign)
+        self._sender.learn_contract()
+        self._consumer.subscribe(
+            [self._requests.name], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
+        )
         try:
             while not self._stop.is_set():
                 self._moved_at = time.monotonic()
-                messages = self._next_batch()
-                if messages or self._waiting:
-                    self._handle(messages)
-                elif self._look_again.expired():
+                taken = self._take()
+                if not (self._work() or taken) and self._look_again.expired():
                     self._reason = self._searcher.reason()
                     self._look_again = Deadline.after(_LOOK_EVERY_S)
+            while len(self._queue):
+                self._work()
         finally:
-            self._producer.flush(_FLUSH_S)
+            self._sender.flush()
             self._consumer.close()
 
     def stop(self) -> None:
-        """Let `run` return after the batch in hand; may be called from a signal handler."""
+        """Let `run` return after what was taken; may be called from a signal handler."""
         self._stop.set()
 
     @property
@@ -177,19 +136,33 @@ class QueryConsumer:
                 f"Kafka at {self._bootstrap} does not answer ({error.args[0].str()}).",
                 "Check KITH_KAFKA_BOOTSTRAP and that the brokers are up.",
             ) from error
-        if self._topics.requests.name not in held:
-            raise Unavailable(f"The topic {self._topics.requests.name} does not exist.", "Run `kith topics apply`.")
+        if self._requests.name not in held:
+            raise Unavailable(f"The topic {self._requests.name} does not exist.", "Run `kith topics apply`.")
 
-    def _on_assign(self, _consumer: Consumer, _partitions: Sequence[Any]) -> None:
+    def _on_assign(self, _consumer: Consumer, _partitions: Sequence[TopicPartition]) -> None:
         self._assigned = True
 
-    def _next_batch(self) -> list[Message]:
-        first = self._consumer.poll(_WAITING_S if self._waiting else _FIRST_WAIT_S)
+    def _on_revoke(self, _consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
+        # Who has them now begins where the offset stands, and answers what is left here.
+        gone = {one.partition for one in partitions}
+        self._queue.forget(gone)
+        self._waiting.forget(gone)
+        self._offsets.forget(gone)
+
+    def _take(self) -> bool:
+        """Take what is there; whether anything was."""
+        wait_s = 0.0 if len(self._queue) else _WAITING_S if self._waiting else _FIRST_WAIT_S
+        first = self._consumer.poll(wait_s)
         if first is None:
-            return []
-        # What else is here already comes along; waiting for more would cost the first one time.
-        rest = self._consumer.consume(self._max_batch - 1, timeout=0) if self._max_batch > 1 else []
-        return [message for message in [first, *rest] if self._is_record(message)]
+            return False
+        messages = [first]
+        if self._batch_wait_s and self._queue.room() > 1:
+            messages += self._consumer.consume(self._queue.room() - 1, timeout=self._batch_wait_s)
+        messages += self._consumer.consume(_MOST_TAKEN, timeout=0)
+        for message in messages:
+            if self._is_record(message):
+                self._accept(message)
+        return True
 
     def _is_record(self, message: Message) -> bool:
         error: KafkaError | None = message.error()
@@ -203,27 +176,59 @@ class QueryConsumer:
         log.warning("kafka", reason=error.str())
         return False
 
-    def _handle(self, messages: Sequence[Message]) -> None:
-        if messages:
-            metrics.SEARCH_BATCH.observe(len(messages))
-        asked = [one for message in messages if (one := self._read(message)) is not None]
-        asked += self._waiting.due()
-        now = int(time.time() * 1000)
-        open_requests = [one for one in asked if one.request is not None]
-        replies = self._searcher.answer([one.request for one in open_requests if one.request], now)
-        for one, reply in zip(open_requests, replies, strict=True):
-            if reply.status is not ReplyStatus.NOT_YET or not self._waiting.put(one, now):
-                self._answer(one, reply)
-        for one in asked:
-            if one.reply is not None:
-                self._answer(one, one.reply)
+    def _accept(self, message: Message) -> None:
+        """Let a request wait for its turn, or answer it now where no work is needed to."""
+        self._offsets.take(message)
+        try:
+            asked = self._reader.read(message)
+        except Unanswerable as why:
+            self._drop(str(why), message)
+            return
+        now = _now_ms()
+        refused = asked.reply if asked.request is None else self._searcher.refused(asked.request, now)
+        if refused is not None:
+            self._answer(asked, refused, now)
+        elif not self._queue.offer(asked):
+            hint = self._queue.retry_after_ms()
+            reply = SearchReply(ReplyStatus.OVERLOADED, "Too many requests wait already.", retry_after_ms=hint)
+            self._answer(asked, reply, now)
+
+    def _work(self) -> bool:
+        """Answer the next micro-batch and what waits for the index; whether there was any."""
+        pressure = self._queue.pressure()
+        batch = [_lightened(one, pressure) for one in self._queue.take()]
+        asked = batch + self._waiting.due()
+        now, began = _now_ms(), time.monotonic()
+        if asked:
+            replies = self._searcher.answer([one.request for one in asked if one.request is not None], now)
+            for one, reply in zip(asked, replies, strict=True):
+                if reply.status is not ReplyStatus.NOT_YET or not self._waiting.put(one, now):
+                    self._answer(one, reply, now)
+            self._note(replies)
+        self._sender.flush()
+        if batch:
+            metrics.SEARCH_BATCH.observe(len(batch))
+            self._queue.worked(1000 * (time.monotonic() - began))
+        for message in self._offsets.passed():
+            self._keep_offset(message)
+        return bool(asked)
+
+    def _note(self, replies: Sequence[SearchReply]) -> None:
         away = [reply.error for reply in replies if reply.status is ReplyStatus.UNAVAILABLE]
         if away or any(reply.status is ReplyStatus.OK for reply in replies):
             self._reason = away[0] if away else None
-        if self._producer.flush(_FLUSH_S):
-            metrics.SEARCH_DROPPED.labels(reason="not_acknowledged").inc()
-        for message in self._waiting.passed([*messages, *(one.message for one in asked)]):
-            self._keep_offset(message)
+
+    def _answer(self, asked: Asked, reply: SearchReply, begun_at: int) -> None:
+        shown = uuid.uuid4().hex if reply.status is ReplyStatus.OK else None
+        whole = replace(
+            reply,
+            request_id=shown,
+            degraded=asked.degraded,
+            queue_ms=max(0.0, begun_at - asked.written_at),
+            total_ms=max(0.0, _now_ms() - asked.written_at),
+        )
+        self._sender.send(asked.address, whole, asked.request)
+        self._offsets.done(asked.message)
 
     def _keep_offset(self, message: Message) -> None:
         try:
@@ -232,74 +237,18 @@ class QueryConsumer:
             # The partition went to another member meanwhile, which answers again: the client knows the reply by id.
             log.info("offset not kept", partition=message.partition(), reason=error.args[0].str())
 
-    def _read(self, message: Message) -> _Asked | None:
-        address = self._address(message)
-        if address is None:
-            return None
-        value = message.value() or b""
-        try:
-            request = decode_request(value) if address.in_json else self._codec.decode(value, SearchRequest)
-        except (DecodeError, UnknownSchema) as error:
-            return _Asked(message, address, None, SearchReply(ReplyStatus.BAD_REQUEST, str(error)))
-        except Unavailable as error:
-            return _Asked(message, address, None, SearchReply(ReplyStatus.UNAVAILABLE, str(error)))
-        return _Asked(message, address, self._with_deadline(request, message), None)
-
-    def _address(self, message: Message) -> ReplyAddress | None:
-        given = message.headers()
-        topic = (headers.header(given, headers.REPLY_TOPIC) or b"").decode(errors="replace")
-        if not topic:
-            self._drop("no_reply_topic", message)
-            return None
-        if not (_TOPIC_NAME.fullmatch(topic) and self._reply_topics.fullmatch(topic)):
-            self._drop("reply_topic_not_allowed", message)
-            return None
-        partition = headers.header(given, headers.REPLY_PARTITION)
-        found = {name: headers.header(given, name) for name in (headers.CORRELATION_ID, *headers.TRACE)}
-        content_type = headers.header(given, headers.CONTENT_TYPE) or b""
-        return ReplyAddress(
-            topic,
-            None if partition is None else headers.unpack_partition(partition),
-            [(name, value) for name, value in found.items() if value is not None],
-            content_type.partition(b";")[0].strip().lower() == CONTENT_TYPE,
-        )
-
-    def _with_deadline(self, request: SearchRequest, message: Message) -> SearchRequest:
-        if request.deadline_at is not None:
-            return request
-        _kind, written_at = message.timestamp()
-        return replace(request, deadline_at=written_at + self._default_timeout_ms)
-
-    def _answer(self, one: _Asked, reply: SearchReply) -> None:
-        named = replace(reply, request_id=uuid.uuid4().hex)
-        self._send(one.address, named)
-        if self._impressions is not None and one.request is not None:
-            self._impressions.shown(one.request, named, int(time.time() * 1000))
-
-    def _send(self, address: ReplyAddress, reply: SearchReply) -> None:
-        metrics.SEARCH_REQUESTS.labels(status=reply.status.value).inc()
-        carried = list(address.carried)
-        if reply.status is not ReplyStatus.OK:
-            carried.append((headers.ERROR, reply.status.value.encode()))
-        if address.in_json:
-            carried.append((headers.CONTENT_TYPE, CONTENT_TYPE))
-        value = encode_reply(reply) if address.in_json else self._codec.encode(self._topics.replies.subject, reply)
-        partition = _ANY_PARTITION if address.partition is None else address.partition
-        try:
-            self._producer.produce(
-                address.topic, value, partition=partition, headers=carried, on_delivery=self._delivered
-            )
-        except (BufferError, KafkaException) as error:
-            reason = "queue_full" if isinstance(error, BufferError) else "refused"
-            metrics.SEARCH_DROPPED.labels(reason=reason).inc()
-            log.warning("reply dropped", topic=address.topic, reason=str(error))
-        self._producer.poll(0)
-
-    def _delivered(self, error: KafkaError | None, message: Message) -> None:
-        if error is not None:
-            metrics.SEARCH_DROPPED.labels(reason="refused").inc()
-            log.warning("reply dropped", topic=message.topic(), reason=error.str())
-
     def _drop(self, reason: str, message: Message) -> None:
         metrics.SEARCH_DROPPED.labels(reason=reason).inc()
         log.warning("request dropped", reason=reason, partition=message.partition(), offset=message.offset())
+        self._offsets.done(message)
+
+
+def _lightened(asked: Asked, pressure: float) -> Asked:
+    if asked.request is None:
+        return asked
+    request, degraded = lightened(asked.request, pressure)
+    return replace(asked, request=request, degraded=degraded)
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)

@@ -13,6 +13,7 @@ from kith.errors import InputError, KithError, ReleaseError
 from schemas.search_records import AppliedRecord, ReplyHit, ReplyStatus, SearchReply, SearchRequest
 from workers.contract import CollectionInfo, Embedder, Filter, Hit, Index, Vectors
 from workers.matched_text import nearest_parts, shortened
+from workers.query_vectors import QueryVectors
 from workers.watermark import holds
 
 # Each hit costs an embedding of its sentences; further hits get the beginning of their text.
@@ -52,14 +53,20 @@ class Retrieval:
     Args:
         timeout_s: for all of a call's work in the index, seconds.
         watermark: by release, the last records of the change stream that its index holds.
+        kept: vectors of questions that were asked before.
     """
 
     def __init__(
-        self, index: Index, timeout_s: float, watermark: Callable[[str], list[AppliedRecord]] = lambda _model: []
+        self,
+        index: Index,
+        timeout_s: float,
+        watermark: Callable[[str], list[AppliedRecord]] = lambda _model: [],
+        kept: QueryVectors | None = None,
     ) -> None:
         self._index = index
         self._timeout_s = timeout_s
         self._watermark = watermark
+        self._vectors = QueryVectors(0) if kept is None else kept
 
     def answer(self, arm: Arm, requests: Sequence[SearchRequest]) -> list[SearchReply]:
         """One reply per request, in order; blocking. Never raises for a request's content or a part that is away."""
@@ -74,7 +81,8 @@ class Retrieval:
     def _answer(self, arm: Arm, requests: Sequence[SearchRequest]) -> list[SearchReply]:
         started = time.perf_counter()
         try:
-            vectors = arm.embedder.embed([request.query for request in requests])
+            queries = [request.query for request in requests]
+            vectors = self._vectors.of(arm.embedder, arm.collection.model, queries)
         except InputError as error:
             # The query that cannot be embedded must not take the others with it.
             return (
@@ -93,16 +101,16 @@ class Retrieval:
         self, requests: Sequence[SearchRequest], vectors: Vectors, collection: str
     ) -> list[_Searched | SearchReply]:
         # Requests that ask alike go to the index in one call.
-        alike: dict[tuple[int, tuple[Filter, ...], bool], list[int]] = defaultdict(list)
+        alike: dict[tuple[int, int, tuple[Filter, ...], bool], list[int]] = defaultdict(list)
         for place, request in enumerate(requests):
-            alike[request.limit, _filters(request), bool(request.at_least)].append(place)
+            alike[request.offset, request.limit, _filters(request), bool(request.at_least)].append(place)
         deadline = Deadline.after(self._timeout_s)
         found: dict[int, _Searched | SearchReply] = {}
-        for (limit, filters, newest), places in alike.items():
+        for (offset, limit, filters, newest), places in alike.items():
             started = time.perf_counter()
             try:
                 left = deadline.remaining()
-                hits = self._index.search(collection, vectors[places], limit, filters, left, newest=newest)
+                hits = self._index.search(collection, vectors[places], offset + limit, filters, left, newest=newest)
             except InputError as error:
                 found |= dict.fromkeys(places, bad_request(str(error)))
                 continue
@@ -111,7 +119,7 @@ class Retrieval:
                 continue
             search_ms = (time.perf_counter() - started) * 1000
             metrics.SEARCH_INDEX_SECONDS.observe(search_ms / 1000)
-            found |= {place: _Searched(one, search_ms) for place, one in zip(places, hits, strict=True)}
+            found |= {place: _Searched(one[offset:], search_ms) for place, one in zip(places, hits, strict=True)}
         return [found[place] for place in range(len(requests))]
 
 

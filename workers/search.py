@@ -23,10 +23,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class QueryLimits:
-    """Bounds of a request."""
+    """Bounds of a request. `max_depth`: of offset and limit together."""
 
     max_limit: int
     max_chars: int
+    max_depth: int = 1000
 
 
 class Searcher:
@@ -65,7 +66,7 @@ class Searcher:
         """
         replies: dict[int, SearchReply] = {}
         for place, request in enumerate(requests):
-            refused = self._refused(request, now_ms)
+            refused = self.refused(request, now_ms)
             if refused is not None:
                 replies[place] = refused
         accepted = [place for place in range(len(requests)) if place not in replies]
@@ -79,7 +80,8 @@ class Searcher:
         live = self._live_arm()
         return live.error if isinstance(live, SearchReply) else None
 
-    def _refused(self, request: SearchRequest, now_ms: int) -> SearchReply | None:
+    def refused(self, request: SearchRequest, now_ms: int) -> SearchReply | None:
+        """The reply to a request that no work is begun on; None for any other."""
         if request.deadline_at is not None and request.deadline_at < now_ms:
             return SearchReply(ReplyStatus.EXPIRED, f"The deadline passed {now_ms - request.deadline_at} ms ago.")
         if not request.query.strip():
@@ -90,6 +92,11 @@ class Searcher:
             )
         if not 1 <= request.limit <= self._limits.max_limit:
             return bad_request(f"The limit is {request.limit}; it must be from 1 to {self._limits.max_limit}.")
+        if not 0 <= request.offset <= self._limits.max_depth - request.limit:
+            return bad_request(
+                f"The offset is {request.offset}; it may be 0 to {self._limits.max_depth} less the limit. "
+                "Filters find who stands further down."
+            )
         return None
 
     def _search(self, requests: Sequence[SearchRequest]) -> list[SearchReply]:
@@ -97,7 +104,7 @@ class Searcher:
         if self._candidate is None:
             return self._search_live(live, requests)
         replies, failed = self._search_candidate(self._candidate, requests)
-        # What the candidate cannot answer the live model does: a rollout costs nobody an answer.
+        # What the candidate cannot answer the live model does: a rollout costs nobody an answer who did not ask for it.
         left = [place for place in range(len(requests)) if place not in replies]
         replies |= dict(zip(left, self._search_live(live, [requests[place] for place in left]), strict=True))
         answered = [replies[place] for place in range(len(requests))]
@@ -109,21 +116,34 @@ class Searcher:
     ) -> tuple[dict[int, SearchReply], frozenset[int]]:
         """The candidate's replies by place, and the places at which it should have replied and could not."""
         arm = candidate.arm()
-        chosen = [place for place, request in enumerate(requests) if arm is not None and candidate.takes(request)]
-        if arm is None or not chosen:
+        if arm is None:
+            return {}, frozenset()
+        model = arm.collection.model
+        chosen = [
+            place
+            for place, request in enumerate(requests)
+            if request.model == model or (request.model is None and candidate.takes(request))
+        ]
+        if not chosen:
             return {}, frozenset()
         done = dict(zip(chosen, self._retrieval.answer(arm, [requests[place] for place in chosen]), strict=True))
         failed = frozenset(place for place, reply in done.items() if reply.status is ReplyStatus.UNAVAILABLE)
-        return {place: reply for place, reply in done.items() if place not in failed}, failed
+        kept = {place: reply for place, reply in done.items() if place not in failed or requests[place].model == model}
+        return kept, failed
 
     def _search_live(self, live: Arm | SearchReply, requests: Sequence[SearchRequest]) -> list[SearchReply]:
         if isinstance(live, SearchReply) or not requests:
             return [live] * len(requests) if isinstance(live, SearchReply) else []
-        replies = self._retrieval.answer(live, requests)
-        if any(reply.status is ReplyStatus.UNAVAILABLE for reply in replies):
+        model = live.collection.model
+        elsewhere = bad_request(f"The model that was asked for does not answer here; {model} does.")
+        fits = [place for place, request in enumerate(requests) if request.model in (None, model)]
+        replies = dict.fromkeys(range(len(requests)), elsewhere)
+        if fits:
+            replies |= dict(zip(fits, self._retrieval.answer(live, [requests[place] for place in fits]), strict=True))
+        if any(reply.status is ReplyStatus.UNAVAILABLE for reply in replies.values()):
             # The alias may have moved away from a collection that is gone.
             self._live = None
-        return replies
+        return [replies[place] for place in range(len(requests))]
 
     def _live_arm(self) -> Arm | SearchReply:
         if self._live is None or self._live_until.expired():

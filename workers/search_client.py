@@ -1,28 +1,56 @@
-"""A client of the query consumer: asks over the bus and waits for the reply that carries its correlation id."""
+"""A client of the query consumer: many questions at a time over the bus, each matched to its reply by its id."""
 
 from __future__ import annotations
 
+import asyncio
 import random
+import threading
+import time
 import uuid
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from kith.deadline import Deadline
-from kith.errors import InputError, Unavailable
+from kith.errors import InputError, KithError, Unavailable
 from schemas import headers
-from schemas.codec import Codec
+from schemas.codec import Codec, DecodeError
+from schemas.registry import UnknownSchema
 from schemas.search_records import SearchReply, SearchRequest
 from schemas.topics import Topics
 
+log = structlog.get_logger(__name__)
+
 _CONNECT_S = 5.0
+# How often requests are looked at whose time may be over.
+_LOOK_S = 0.1
+_REPLIES_AT_ONCE = 500
+# More would only wait: a caller is told at once.
+MOST_PENDING = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    reply: Future[SearchReply]
+    deadline: Deadline
+    timeout_s: float
 
 
 class SearchClient:
-    """Asks one question at a time. It reads one partition of the reply topic, from its end, outside of any group.
+    """Asks over the bus. Safe for several threads, and for event loops.
+
+    One consumer for all questions: it reads one partition of the reply topic, from its end, outside of any group.
+    Replies to others that land there are left.
+
+    Args:
+        config: librdkafka configuration to reach the cluster.
 
     Raises:
-        Unavailable: Kafka or its reply topic is not there.
+        Unavailable: Kafka, its reply topic or the registry is not there.
     """
 
     def __init__(self, config: dict[str, Any], codec: Codec, topics: Topics) -> None:
@@ -30,6 +58,8 @@ class SearchClient:
         self._requests = topics.requests
         self._replies = topics.replies
         self._bootstrap = config["bootstrap.servers"]
+        # The contract of requests is asked for now, so that no event loop waits for the registry later.
+        codec.encode(self._requests.subject, SearchRequest(""))
         quiet = config | {"log_level": 0}
         self._producer = Producer(quiet | {"linger.ms": 0, "message.timeout.ms": 10_000})
         self._consumer = Consumer(
@@ -42,45 +72,149 @@ class SearchClient:
             }
         )
         self._partition = self._listen()
+        self._lock = threading.Lock()
+        self._pending: dict[bytes, _Pending] = {}
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="search-replies", daemon=True)
+        self._thread.start()
 
     def ask(self, request: SearchRequest, timeout_s: float) -> SearchReply:
-        """The reply to a request.
+        """The reply to a request; blocking.
 
         Raises:
             InputError: a text of the request is not valid Unicode.
             Unavailable: none came in time.
         """
+        return self.submit(request, timeout_s).result()
+
+    async def ask_async(
+        self, request: SearchRequest, timeout_s: float, carried: Sequence[tuple[str, bytes]] = ()
+    ) -> SearchReply:
+        """As `ask`, for an event loop. Cancelling it gives the request up."""
+        return await asyncio.wrap_future(self.submit(request, timeout_s, carried))
+
+    def submit(
+        self, request: SearchRequest, timeout_s: float, carried: Sequence[tuple[str, bytes]] = ()
+    ) -> Future[SearchReply]:
+        """Send a request; the future ends with its reply, or with what `ask` raises.
+
+        A request without a deadline gets one after `timeout_s`: nobody waits for its answer then.
+
+        Args:
+            carried: further headers, such as a trace context.
+
+        Raises:
+            InputError: a text of the request is not valid Unicode.
+            Unavailable: too many wait already, or the client is closed.
+        """
+        if request.deadline_at is None:
+            request = replace(request, deadline_at=int((time.time() + timeout_s) * 1000))
         try:
             value = self._codec.encode(self._requests.subject, request)
         except UnicodeEncodeError as error:
             raise InputError("The request is not valid Unicode text.", "Give its words in UTF-8.") from error
-        deadline = Deadline.after(timeout_s)
         correlation_id = uuid.uuid4().bytes
-        self._producer.produce(
-            self._requests.name,
-            value,
-            headers=[
-                (headers.REPLY_TOPIC, self._replies.name.encode()),
-                (headers.REPLY_PARTITION, headers.pack_partition(self._partition)),
-                (headers.CORRELATION_ID, correlation_id),
-            ],
-        )
-        self._producer.poll(0)
-        while not deadline.expired():
-            message = self._consumer.poll(min(0.2, deadline.remaining()))
-            if message is not None and _answers(message, correlation_id):
-                return self._codec.decode(message.value() or b"", SearchReply)
-            self._producer.poll(0)
-        raise Unavailable(
-            f"No reply within {timeout_s:g} s on {self._replies.name} at {self._bootstrap}.",
-            "Is the query consumer running? `kith status` tells; `kith serve` runs one.",
-        )
+        reply: Future[SearchReply] = Future()
+        self._keep(correlation_id, _Pending(reply, Deadline.after(timeout_s), timeout_s))
+        try:
+            self._producer.produce(
+                self._requests.name,
+                value,
+                headers=[
+                    (headers.REPLY_TOPIC, self._replies.name.encode()),
+                    (headers.REPLY_PARTITION, headers.pack_partition(self._partition)),
+                    (headers.CORRELATION_ID, correlation_id),
+                    *carried,
+                ],
+                on_delivery=lambda error, _message: self._delivered(correlation_id, error),
+            )
+        except (BufferError, KafkaException) as error:
+            self._end(correlation_id, Unavailable(f"The request cannot be sent: {error}."))
+        return reply
 
     def close(self) -> None:
-        """Drop the connections, the codec's included."""
+        """Give up what waits, and drop the connections, the codec's included."""
+        self._closed.set()
+        self._thread.join()
         self._consumer.close()
         self._codec.close()
         self._producer.flush(1.0)
+
+    def _keep(self, correlation_id: bytes, pending: _Pending) -> None:
+        with self._lock:
+            if self._closed.is_set():
+                raise Unavailable("The client is closed.")
+            if len(self._pending) >= MOST_PENDING:
+                raise Unavailable(f"{MOST_PENDING:,} requests wait for replies already.", "Ask fewer at a time.")
+            self._pending[correlation_id] = pending
+
+    def _end(self, correlation_id: bytes, outcome: SearchReply | KithError) -> None:
+        with self._lock:
+            pending = self._pending.pop(correlation_id, None)
+        # A future that its caller cancelled takes nothing any more.
+        if pending is None or not pending.reply.set_running_or_notify_cancel():
+            return
+        if isinstance(outcome, KithError):
+            pending.reply.set_exception(outcome)
+        else:
+            pending.reply.set_result(outcome)
+
+    def _follow(self) -> None:
+        try:
+            self._follow_replies()
+        finally:
+            # Also where this thread ends by a bug: whoever waits must not wait for ever.
+            self._closed.set()
+            with self._lock:
+                left = list(self._pending)
+            for correlation_id in left:
+                self._end(correlation_id, Unavailable("The client was closed before a reply came."))
+
+    def _follow_replies(self) -> None:
+        look = Deadline.after(_LOOK_S)
+        while not self._closed.is_set():
+            self._producer.poll(0)
+            first = self._consumer.poll(_LOOK_S / 2)
+            if first is not None:
+                for message in [first, *self._consumer.consume(_REPLIES_AT_ONCE, timeout=0)]:
+                    self._take(message)
+            if look.expired():
+                self._end_late()
+                look = Deadline.after(_LOOK_S)
+
+    def _take(self, message: Message) -> None:
+        error = message.error()
+        if error is not None:
+            log.warning("kafka", reason=error.str())
+            return
+        correlation_id = headers.header(message.headers(), headers.CORRELATION_ID)
+        with self._lock:
+            ours = correlation_id in self._pending
+        if correlation_id is None or not ours:
+            return
+        try:
+            outcome: SearchReply | KithError = self._codec.decode(message.value() or b"", SearchReply)
+        except (DecodeError, UnknownSchema) as wrong:
+            outcome = Unavailable(f"The reply cannot be read: {wrong}", "Are client and query consumer of one release?")
+        except Unavailable as away:
+            outcome = away
+        self._end(correlation_id, outcome)
+
+    def _end_late(self) -> None:
+        with self._lock:
+            late = [(key, one.timeout_s) for key, one in self._pending.items() if one.deadline.expired()]
+        for correlation_id, timeout_s in late:
+            self._end(
+                correlation_id,
+                Unavailable(
+                    f"No reply within {timeout_s:g} s on {self._replies.name} at {self._bootstrap}.",
+                    "Is the query consumer running? `kith status` tells; `kith serve` runs one.",
+                ),
+            )
+
+    def _delivered(self, correlation_id: bytes, error: KafkaError | None) -> None:
+        if error is not None:
+            self._end(correlation_id, Unavailable(f"The request did not reach Kafka: {error.str()}."))
 
     def _listen(self) -> int:
         try:
@@ -99,7 +233,3 @@ class SearchClient:
             ) from error
         self._consumer.assign([TopicPartition(self._replies.name, partition, end)])
         return int(partition)
-
-
-def _answers(message: Message, correlation_id: bytes) -> bool:
-    return message.error() is None and headers.header(message.headers(), headers.CORRELATION_ID) == correlation_id

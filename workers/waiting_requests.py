@@ -1,11 +1,9 @@
-"""Requests that wait for the index, and what that keeps the group's offset from."""
+"""Requests that wait for the index."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Generic, Protocol, TypeVar
-
-from confluent_kafka import Message
 
 from schemas.search_records import SearchRequest
 
@@ -16,11 +14,11 @@ _MARGIN_MS = 100
 
 
 class Waiter(Protocol):
-    """A request and the message that it came with."""
+    """A request, and the partition that its record came from."""
 
     @property
-    def message(self) -> Message:
-        """The message."""
+    def partition(self) -> int:
+        """Of the record."""
         ...
 
     @property
@@ -33,11 +31,10 @@ _WaiterT = TypeVar("_WaiterT", bound=Waiter)
 
 
 class WaitingRequests(Generic[_WaiterT]):
-    """Holds requests until they are looked at again; an offset does not pass one that waits."""
+    """Holds requests until they are looked at again."""
 
     def __init__(self) -> None:
         self._held: list[_WaiterT] = []
-        self._behind: dict[int, dict[int, Message]] = {}
 
     def __len__(self) -> int:
         return len(self._held)
@@ -55,27 +52,6 @@ class WaitingRequests(Generic[_WaiterT]):
         held, self._held = self._held, []
         return held
 
-    def passed(self, messages: Sequence[Message]) -> list[Message]:
-        """Of messages whose requests were looked at, those that the offset may pass now, in order.
-
-        One behind a request that waits is kept, and given out once that is answered.
-        """
-        for message in messages:
-            partition, offset = _place(message)
-            self._behind.setdefault(partition, {})[offset] = message
-        first: dict[int, int] = {}
-        for waiter in self._held:
-            partition, offset = _place(waiter.message)
-            first[partition] = min(first.get(partition, offset), offset)
-        out = []
-        for partition, behind in self._behind.items():
-            free = sorted(offset for offset in behind if partition not in first or offset < first[partition])
-            out += [behind.pop(offset) for offset in free]
-        return out
-
-
-def _place(message: Message) -> tuple[int, int]:
-    partition, offset = message.partition(), message.offset()
-    if partition is None or offset is None:
-        raise AssertionError("A message without its place. This is a bug.")
-    return partition, offset
+    def forget(self, partitions: Collection[int]) -> None:
+        """Leave out what came from these partitions: another consumer answers it."""
+        self._held = [waiter for waiter in self._held if waiter.partition not in partitions]

@@ -55,7 +55,7 @@ class Desk:
         return CollectionInfo(f"c_{model}", model, "profile-text-1", DIM)
 
     def ask(self, count=1):
-        return self.searcher.answer([SearchRequest("bread", requester=f"m{n}") for n in range(count)], 0)
+        return self.searcher.answer([SearchRequest(f"bread {n}", requester=f"m{n}") for n in range(count)], 0)
 
     def until_by(self, model):
         return wait_until(lambda: self.ask()[0].model, lambda found: found == model, 10)
@@ -122,3 +122,15 @@ def test_a_rollout_that_ended_sends_nobody_there():
     assert desk.ask()[0].model == "v2"
     desk.rollout = RAMP.moved(RolloutPhase.ROLLED_BACK, 1)
     assert desk.ask()[0].model == "v1"
+
+
+def test_who_asks_for_a_model_gets_that_one_or_is_told_that_it_is_away():
+    desk = Desk(replace(RAMP, ramp_percent=0))
+    desk.models.load_now("v2")
+    ask = lambda model: desk.searcher.answer([SearchRequest("bread", model=model)], 0)[0]  # noqa: E731
+    assert [ask(model).model for model in (None, "v1", "v2")] == ["v1", "v1", "v2"]
+    assert ask("v3").status is ReplyStatus.BAD_REQUEST
+    desk.index.candidate_away = True
+    assert ask("v2").status is ReplyStatus.UNAVAILABLE
+    desk.rollout = RAMP
+    assert ask("v1").model == "v1", "not the candidate, which answers everybody else"

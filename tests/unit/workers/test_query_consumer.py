@@ -1,9 +1,10 @@
 """What the consumer makes of a record before and after its work. Nothing listens at the address: no test needs it."""
 
 import json
+import time
 
 import pytest
-from confluent_kafka import Message
+from confluent_kafka import Message, TopicPartition
 
 from schemas import headers
 from schemas.codec import Codec
@@ -12,12 +13,31 @@ from schemas.topics import Topics
 from tests.fakes import BagOfWordsEmbedder, BruteForceIndex, serving
 from tests.fakes_bus import MemoryRegistry
 from workers.contract import CollectionInfo
-from workers.query_consumer import QueryConsumer, ReplyAddress
+from workers.load import RequestQueue
+from workers.query_consumer import QueryConsumer
+from workers.reply_sender import ReplySender
+from workers.request_reader import ReplyAddress, RequestReader, Unanswerable
 from workers.retrieval import Retrieval
 from workers.search import QueryLimits, Searcher
 
 TOPICS = Topics("t.")
 WRITTEN_AT = 1_700_000_000_000
+
+
+class Wire:
+    """Takes what is sent."""
+
+    def __init__(self):
+        self.sent = []
+
+    def produce(self, topic, value, *, partition, headers, on_delivery):
+        self.sent.append((topic, value, partition, headers))
+
+    def poll(self, _timeout):
+        return 0
+
+    def flush(self, _timeout):
+        return 0
 
 
 class Desk:
@@ -28,31 +48,37 @@ class Desk:
         searcher = Searcher(
             serving(BagOfWordsEmbedder()), Retrieval(BruteForceIndex(), 5.0), lambda: live, QueryLimits(10, 50)
         )
+        nowhere = {"bootstrap.servers": "127.0.0.1:1"}
+        self.sender = ReplySender(nowhere, self.codec, TOPICS.replies)
+        self.queue = RequestQueue(4, 100, lambda one: one.partition, lambda: 0.0)
+        self.reader = RequestReader(self.codec, r"t\.search\.replies(\..+)?", 10)
         self.consumer = QueryConsumer(
-            {"bootstrap.servers": "127.0.0.1:1"},
-            self.codec,
-            TOPICS,
+            nowhere,
+            TOPICS.requests,
             searcher,
+            self.reader,
+            self.sender,
+            self.queue,
             group="t.kith-query",
-            reply_topics=r"t\.search\.replies(\..+)?",
-            max_batch=4,
-            default_timeout_s=10,
+            batch_wait_s=0.0,
         )
+        self.wire = Wire()
+        self.sender._producer = self.wire
 
-    def message(self, value=None, carried=((headers.REPLY_TOPIC, b"t.search.replies"),)):
+    def message(self, value=None, carried=((headers.REPLY_TOPIC, b"t.search.replies"),), offset=7):
         if value is None:
             value = self.codec.encode(TOPICS.requests.subject, SearchRequest("bread"))
         return Message(
             topic=TOPICS.requests.name,
             partition=0,
-            offset=7,
+            offset=offset,
             value=value,
             headers=list(carried),
             timestamp=(1, WRITTEN_AT),
         )
 
     def read(self, *args, **kwargs):
-        return self.consumer._read(self.message(*args, **kwargs))
+        return self.reader.read(self.message(*args, **kwargs))
 
 
 @pytest.fixture
@@ -77,11 +103,13 @@ def desk():
     ],
 )
 def test_no_reply_is_written_to_a_topic_that_is_not_allowed(desk, topic):
-    assert desk.read(carried=[(headers.REPLY_TOPIC, topic)]) is None
+    with pytest.raises(Unanswerable, match="no_reply_topic" if not topic else "reply_topic_not_allowed"):
+        desk.read(carried=[(headers.REPLY_TOPIC, topic)])
 
 
 def test_a_request_that_names_no_reply_topic_is_left(desk):
-    assert desk.read(carried=[]) is None
+    with pytest.raises(Unanswerable, match="no_reply_topic"):
+        desk.read(carried=[])
 
 
 @pytest.mark.parametrize("topic", ["t.search.replies", "t.search.replies.shop-1_a"])
@@ -137,22 +165,12 @@ def test_it_is_not_ready_before_it_is_a_member_of_its_group(desk):
 
 
 def test_what_is_sent_says_that_it_failed_in_a_header_and_only_then(desk):
-    sent = []
-
-    class Wire:
-        def produce(self, topic, value, **rest):
-            sent.append((topic, value, rest["partition"], rest["headers"]))
-
-        def poll(self, _timeout):
-            return 0
-
-    desk.consumer._producer = Wire()
-    desk.consumer._send(
+    desk.sender.send(
         ReplyAddress("t.search.replies", 1, [(headers.CORRELATION_ID, b"\xff")]),
         SearchReply(ReplyStatus.EXPIRED, "late"),
     )
-    desk.consumer._send(ReplyAddress("t.search.replies", None, []), SearchReply(ReplyStatus.OK))
-    (_, late, at, carried), (_, fine, anywhere, nothing) = sent
+    desk.sender.send(ReplyAddress("t.search.replies", None, []), SearchReply(ReplyStatus.OK))
+    (_, late, at, carried), (_, fine, anywhere, nothing) = desk.wire.sent
     assert (at, carried) == (1, [(headers.CORRELATION_ID, b"\xff"), (headers.ERROR, b"expired")])
     assert (anywhere, nothing) == (-1, [])
     assert desk.codec.decode(late, SearchReply).error == "late"
@@ -160,16 +178,6 @@ def test_what_is_sent_says_that_it_failed_in_a_header_and_only_then(desk):
 
 
 def test_a_request_in_json_is_answered_in_json_and_the_trace_is_carried(desk):
-    sent = []
-
-    class Wire:
-        def produce(self, topic, value, *, partition, headers, on_delivery):
-            sent.append((json.loads(value), dict(headers)))
-
-        def poll(self, _timeout):
-            return 0
-
-    desk.consumer._producer = Wire()
     trace = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     carried = (
         (headers.REPLY_TOPIC, b"t.search.replies"),
@@ -178,8 +186,9 @@ def test_a_request_in_json_is_answered_in_json_and_the_trace_is_carried(desk):
     )
     asked = desk.read(b'{"query": "bread", "limit": 3}', carried)
     assert (asked.request.query, asked.request.limit) == ("bread", 3)
-    desk.consumer._send(asked.address, SearchReply(ReplyStatus.OK, model="student-v0"))
-    body, found = sent[0]
+    desk.sender.send(asked.address, SearchReply(ReplyStatus.OK, model="student-v0"))
+    _topic, value, _partition, carried_back = desk.wire.sent[0]
+    body, found = json.loads(value), dict(carried_back)
     assert (body["status"], body["model"], body["hits"]) == ("ok", "student-v0", [])
     assert found == {"traceparent": trace, headers.CONTENT_TYPE: b"application/json"}
 
@@ -187,3 +196,46 @@ def test_a_request_in_json_is_answered_in_json_and_the_trace_is_carried(desk):
         refused = desk.read(bad, carried)
         assert refused.reply.status is ReplyStatus.BAD_REQUEST
         assert named in refused.reply.error
+
+
+def test_who_there_is_no_room_for_is_told_at_once_and_the_others_are_answered_later(desk):
+    desk.queue.worked(90)
+    far = int(time.time() * 1000) + 60_000
+    for number in range(10):
+        value = desk.codec.encode(TOPICS.requests.subject, SearchRequest(f"bread {number}", limit=3, deadline_at=far))
+        desk.consumer._accept(desk.message(value, offset=number))
+    refused = [desk.codec.decode(value, SearchReply) for _topic, value, *_ in desk.wire.sent]
+    assert {reply.status for reply in refused} == {ReplyStatus.OVERLOADED}
+    assert [reply.retry_after_ms for reply in refused] == [180, 180]
+    assert all(message.offset() < 0 for message in desk.consumer._offsets.passed()), "eight are before them"
+    assert desk.consumer._work()
+    assert desk.consumer._work()
+    assert not desk.consumer._work()
+    answered = [desk.codec.decode(value, SearchReply) for _topic, value, *_ in desk.wire.sent[2:]]
+    assert [reply.status for reply in answered] == [ReplyStatus.OK] * 8
+    assert [reply.degraded for reply in answered] == [["matched_text"]] * 4 + [["matched_text"]] * 4
+    assert len({reply.request_id for reply in answered}) == 8
+
+
+def test_what_is_late_or_wrong_takes_no_room(desk):
+    for number, request in enumerate(
+        [
+            SearchRequest("late", deadline_at=1),
+            SearchRequest(" ", deadline_at=int(2e12)),
+            SearchRequest("x", 0, deadline_at=int(2e12)),
+        ]
+    ):
+        value = desk.codec.encode(TOPICS.requests.subject, request)
+        desk.consumer._accept(desk.message(value, offset=number))
+    assert len(desk.queue) == 0
+    statuses = [desk.codec.decode(value, SearchReply).status for _topic, value, *_ in desk.wire.sent]
+    assert statuses == [ReplyStatus.EXPIRED, ReplyStatus.BAD_REQUEST, ReplyStatus.BAD_REQUEST]
+    assert [message.offset() for message in desk.consumer._offsets.passed()] == [2]
+
+
+def test_what_another_consumer_has_now_is_left_to_it(desk):
+    value = desk.codec.encode(TOPICS.requests.subject, SearchRequest("bread", deadline_at=int(2e12)))
+    desk.consumer._accept(desk.message(value))
+    desk.consumer._on_revoke(None, [TopicPartition(TOPICS.requests.name, 0)])
+    assert not desk.consumer._work()
+    assert desk.wire.sent == []

@@ -4,6 +4,7 @@ from kith.errors import Unavailable
 from schemas.search_records import FilterOperator, RecordPlace, ReplyStatus, RequestFilter, SearchRequest
 from tests.fakes import DIM, BagOfWordsEmbedder, BruteForceIndex, serving
 from workers.contract import CollectionInfo, ProfileFields, Row
+from workers.query_vectors import QueryVectors
 from workers.retrieval import MOST_MATCHED, Retrieval
 from workers.search import QueryLimits, Searcher
 
@@ -153,3 +154,37 @@ def test_a_request_is_not_answered_before_the_index_holds_what_it_names():
     (reply,) = bench.answer(own)
     assert (reply.status, reply.hits[0].profile_id) == (ReplyStatus.OK, "bob")
     assert bench.index.newest == [False, True], "such a search sees every acknowledged write"
+
+
+def test_the_next_page_begins_where_the_last_one_ended():
+    bench = Bench()
+    first, second, third = bench.answer(
+        SearchRequest("bread", limit=2), SearchRequest("bread", limit=2, offset=2), SearchRequest("bread", offset=9)
+    )
+    assert [hit.profile_id for hit in first.hits + second.hits] == [
+        hit.profile_id for hit in bench.answer(SearchRequest("bread", limit=3))[0].hits
+    ]
+    assert (len(second.hits), third.hits, third.status) == (1, [], ReplyStatus.OK)
+    for wrong in (SearchRequest("bread", offset=-1), SearchRequest("bread", limit=10, offset=991)):
+        (reply,) = bench.answer(wrong)
+        assert reply.status is ReplyStatus.BAD_REQUEST
+        assert "offset" in reply.error
+    assert bench.answer(SearchRequest("bread", limit=10, offset=990))[0].status is ReplyStatus.OK
+
+
+def test_a_model_that_was_asked_for_answers_or_the_request_is_refused():
+    bench = Bench()
+    live, other = bench.answer(SearchRequest("bread", model="student-v0"), SearchRequest("bread", model="student-v9"))
+    assert (live.status, live.model) == (ReplyStatus.OK, "student-v0")
+    assert other.status is ReplyStatus.BAD_REQUEST
+    assert "student-v0 does" in other.error
+
+
+def test_a_question_that_was_asked_before_is_not_embedded_again():
+    bench = Bench()
+    kept = Retrieval(bench.index, 5, kept=QueryVectors(10))
+    searcher = Searcher(serving(bench.embedder), kept, bench.resolve, QueryLimits(10, 50))
+    request = SearchRequest("bread", with_matched_text=False)
+    first, again = searcher.answer([request], NOW), searcher.answer([request], NOW)
+    assert first[0].hits == again[0].hits
+    assert bench.embedder.calls == [1]

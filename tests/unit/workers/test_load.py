@@ -1,0 +1,81 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.search_records import SearchRequest
+from workers.load import LIMIT, MATCHED_TEXT, RequestQueue, lightened
+
+
+def queue(batch=4, most_wait_ms=100.0):
+    return RequestQueue(batch, most_wait_ms, lambda item: item % 2, lambda: 0.5)
+
+
+def offered(one, count):
+    return [one.offer(number) for number in range(count)]
+
+
+def test_as_many_wait_as_can_be_begun_in_time():
+    one = queue()
+    one.worked(60)
+    # Batches begin after 0 and 60 milliseconds; the third one would after 120.
+    assert offered(one, 12) == [True] * 8 + [False] * 4
+    assert one.take() == [0, 1, 2, 3]
+    assert one.offer(12)
+
+
+def test_before_anything_was_worked_on_only_the_memory_bounds_what_waits():
+    one = queue()
+    assert all(offered(one, 4096))
+    assert not one.offer(4096)
+
+
+def test_slower_batches_leave_less_room_and_faster_ones_more():
+    slow, fast = queue(), queue()
+    for _ in range(30):
+        slow.worked(90)
+        fast.worked(9)
+    assert (sum(offered(slow, 200)), sum(offered(fast, 200))) == (8, 48)
+
+
+def test_a_batch_is_never_refused_whole_however_long_one_takes():
+    one = queue()
+    one.worked(5000)
+    assert offered(one, 5) == [True] * 4 + [False]
+
+
+def test_who_was_refused_is_asked_to_come_after_what_waits_and_not_all_at_once():
+    one = queue()
+    one.worked(60)
+    offered(one, 9)
+    assert one.retry_after_ms() == 170
+    assert queue().retry_after_ms() == 50
+
+
+def test_what_came_from_a_partition_that_went_elsewhere_is_left_out():
+    one = queue()
+    offered(one, 4)
+    one.forget([1])
+    assert one.take() == [0, 2]
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.floats(0.1, 500)), max_size=30))
+def test_nobody_waits_longer_than_was_foretold(rounds):
+    """Each round so many come, and then a batch is worked on."""
+    one = queue()
+    for count, took_ms in rounds:
+        for number in range(count):
+            before = one.wait_ms()
+            assert one.offer(number) == (before <= 100 and len(one) <= 4096) or before <= 100
+        one.take()
+        one.worked(took_ms)
+        assert one.pressure() == one.wait_ms() / 100
+
+
+def test_under_load_answers_get_lighter_and_say_so():
+    whole = SearchRequest("bread", limit=50)
+    assert lightened(whole, 0.25) == (whole, [])
+    some, left_out = lightened(whole, 0.3)
+    assert (some.with_matched_text, some.limit, left_out) == (False, 50, [MATCHED_TEXT])
+    few, left_out = lightened(whole, 0.6)
+    assert (few.with_matched_text, few.limit, left_out) == (False, 10, [MATCHED_TEXT, LIMIT])
+    plain = SearchRequest("bread", limit=5, with_matched_text=False)
+    assert lightened(plain, 5.0) == (plain, [])

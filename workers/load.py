@@ -1,0 +1,102 @@
+"""How much a query consumer takes on: what it refuses, and what it leaves out, so that answers stay in time. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from typing import Generic, TypeVar
+
+from schemas.search_records import SearchRequest
+
+_ItemT = TypeVar("_ItemT")
+
+# Weight of the last micro-batch in the mean time of one.
+_NEWEST = 0.2
+# However fast micro-batches are: what waits must not fill the memory.
+_MOST_WAITING = 4096
+# Shares of the longest wait from which on answers get lighter.
+_NO_MATCHED_TEXT, _FEWER_HITS = 0.25, 0.5
+_FEW_HITS = 10
+
+MATCHED_TEXT, LIMIT = "matched_text", "limit"
+
+
+class RequestQueue(Generic[_ItemT]):
+    """Requests that were taken from the bus and not yet worked on, as many as can be begun in time.
+
+    The wait is foretold from the mean time of a micro-batch, so that a request for which there is no room is told at
+    once, and not after it has waited for nothing.
+
+    Args:
+        batch: most requests in one micro-batch.
+        most_wait_ms: longest wait, milliseconds.
+        partition_of: the partition that a request came from.
+        draw: random numbers in [0, 1); they spread what comes again.
+    """
+
+    def __init__(
+        self, batch: int, most_wait_ms: float, partition_of: Callable[[_ItemT], int], draw: Callable[[], float]
+    ) -> None:
+        self._batch = batch
+        self._most_wait_ms = most_wait_ms
+        self._partition_of = partition_of
+        self._draw = draw
+        self._waiting: deque[_ItemT] = deque()
+        self._batch_ms = 0.0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def room(self) -> int:
+        """Requests that the next micro-batch still has room for."""
+        return max(0, self._batch - len(self._waiting))
+
+    def wait_ms(self) -> float:
+        """How long one that came now would wait, milliseconds."""
+        return math.floor(len(self._waiting) / self._batch) * self._batch_ms
+
+    def offer(self, item: _ItemT) -> bool:
+        """Let a request wait for its turn; False when that would take too long."""
+        if self.wait_ms() > self._most_wait_ms or len(self._waiting) >= _MOST_WAITING:
+            return False
+        self._waiting.append(item)
+        return True
+
+    def take(self) -> list[_ItemT]:
+        """The next micro-batch, in the order of arrival."""
+        return [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
+
+    def worked(self, took_ms: float) -> None:
+        """A micro-batch took so long, milliseconds."""
+        self._batch_ms = took_ms if not self._batch_ms else (1 - _NEWEST) * self._batch_ms + _NEWEST * took_ms
+
+    def forget(self, partitions: Collection[int]) -> None:
+        """Leave out what came from these partitions: another consumer answers it."""
+        kept = [item for item in self._waiting if self._partition_of(item) not in partitions]
+        self._waiting = deque(kept)
+
+    def retry_after_ms(self) -> int:
+        """When one that was refused may come again, milliseconds."""
+        return math.ceil(self.wait_ms() + self._draw() * self._most_wait_ms) or 1
+
+    def pressure(self) -> float:
+        """The wait of one that came now, as a share of the longest one."""
+        return self.wait_ms() / self._most_wait_ms
+
+
+def lightened(request: SearchRequest, pressure: float) -> tuple[SearchRequest, list[str]]:
+    """A request as it is worked on under load, and what was left out of it.
+
+    Args:
+        pressure: as `RequestQueue.pressure`.
+    """
+    left_out = []
+    if pressure > _NO_MATCHED_TEXT and request.with_matched_text:
+        request = replace(request, with_matched_text=False)
+        left_out.append(MATCHED_TEXT)
+    if pressure > _FEWER_HITS and request.limit > _FEW_HITS:
+        request = replace(request, limit=_FEW_HITS)
+        left_out.append(LIMIT)
+    return request, left_out
