@@ -22,7 +22,8 @@ def erase(
 
     Waits until nothing is found any more, and publishes a proof without personal data; file its id with the request.
     The indexers have to run. What remains is the mark that the id was deleted; the records of the change stream leave
-    with its retention, overwritten bytes of compacted topics within three days.
+    with its retention, overwritten bytes of compacted topics within three days. Impressions and feedback go on naming
+    the id, and nothing else of the person, until their retention ends (30 days).
     Exit code: 0 erased, 3 not verified in time: erase again.
 
     Example: `kith erase member-4711`

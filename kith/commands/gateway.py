@@ -12,6 +12,7 @@ from kith.settings import Settings, load_settings
 # Beyond the longest deadline: what was answered last is still written out.
 _LAST_WORDS_S = 5
 _BACKLOG = 2048
+_EXTRA = frozenset({"fastapi", "uvicorn"})
 
 
 def gateway(
@@ -46,6 +47,8 @@ def run_gateway(settings: Settings) -> None:
 
         from kith.wiring_gateway import gateway as wired
     except ModuleNotFoundError as error:
+        if error.name not in _EXTRA:
+            raise
         raise MissingTool(
             f"The gateway needs {error.name}, which is not installed.", "Install kith[gateway]."
         ) from None

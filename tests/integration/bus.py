@@ -10,8 +10,10 @@ from confluent_kafka import Consumer, TopicPartition
 from kith import wiring
 from kith.deadline import Deadline
 from kith.settings import Settings
+from schemas import headers
 from schemas.codec import Decodable
 from schemas.records import Operation, Profile, ProfileChange
+from schemas.search_records import SearchReply
 from schemas.topics import Topic
 from streams.clock import now_ms
 from streams.publisher import Outgoing
@@ -47,6 +49,14 @@ class Bus:
             for one in changes
         ]
         self._publisher.publish(outgoing, Deadline.after(30))
+
+    def answer(self, carried: headers.Headers, reply: SearchReply) -> None:
+        """A reply to the request that had these headers, acknowledged."""
+        topic = (headers.header(carried, headers.REPLY_TOPIC) or b"").decode()
+        partition = headers.unpack_partition(headers.header(carried, headers.REPLY_PARTITION) or b"")
+        named = [(headers.CORRELATION_ID, headers.header(carried, headers.CORRELATION_ID))]
+        value = self.codec.encode(self.topics.replies.subject, reply)
+        self._publisher.publish([Outgoing(topic, None, value, named, partition)], Deadline.after(30))
 
     def read_all(self, topic: Topic, kind: type[_KindT]) -> Sequence[_KindT]:
         """Every record of a topic as it stands now, tombstones left out."""

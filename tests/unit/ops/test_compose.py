@@ -26,8 +26,8 @@ ROOT = Path(__file__).resolve().parents[3]
 SCHEMA = "check_jsonschema/builtin_schemas/vendor/compose-spec.json"
 POM = {"m": "http://maven.apache.org/POM/4.0.0"}
 LOOPBACK = "127.0.0.1:"
-HEALTH_PORT = "9464"
-OURS = ("setup", "indexer", "query", "kith")
+HEALTH_PORT = {"indexer": "9464", "query": "9464", "gateway": "8080"}
+OURS = ("setup", "indexer", "query", "gateway", "kith")
 
 Compose = dict[str, Any]
 
@@ -181,6 +181,12 @@ def test_our_image_carries_our_version(compose: Compose):
     assert {compose["services"][name]["image"] for name in OURS} == {f"kith:{version}"}
 
 
+def test_the_gateway_is_started_on_request_and_knows_no_milvus(compose: Compose):
+    gateway = compose["services"]["gateway"]
+    assert gateway["profiles"] == ["gateway"]
+    assert "milvus" not in gateway["depends_on"]
+
+
 def test_our_containers_may_do_little(compose: Compose):
     for name in OURS:
         service = compose["services"][name]
@@ -206,6 +212,7 @@ def test_work_in_hand_has_time_to_end(compose: Compose):
     default = {name: field.default for name, field in Settings.model_fields.items()}
     assert seconds(compose["services"]["indexer"]["stop_grace_period"]) > default["apply_timeout_s"]
     assert seconds(compose["services"]["query"]["stop_grace_period"]) > default["query_timeout_s"]
+    assert seconds(compose["services"]["gateway"]["stop_grace_period"]) > default["gateway_max_timeout_s"]
 
 
 # What has to agree within the file.
@@ -280,14 +287,15 @@ def ready(request) -> Iterator[tuple[int, int]]:
         thread.join()
 
 
-@pytest.mark.parametrize("name", ["indexer", "query"])
+@pytest.mark.parametrize("name", HEALTH_PORT)
 def test_health_check_tells_ready_from_not_ready(compose: Compose, name: str, ready: tuple[int, int]):
     status, port = ready
     service = compose["services"][name]
     kind, program, *arguments, script = service["healthcheck"]["test"]
     assert (kind, program, arguments) == ("CMD", "python", ["-c"])
-    assert script.count(HEALTH_PORT) == 1
-    assert service["environment"]["KITH_HEALTH_PORT"] == HEALTH_PORT
-    assert service["ports"][0].endswith(f":{HEALTH_PORT}")
-    asked = subprocess.run([sys.executable, "-c", script.replace(HEALTH_PORT, str(port))], check=False, timeout=20)
+    own = HEALTH_PORT[name]
+    assert script.count(own) == 1
+    assert service["environment"]["KITH_GATEWAY_PORT" if name == "gateway" else "KITH_HEALTH_PORT"] == own
+    assert service["ports"][0].endswith(f":{own}")
+    asked = subprocess.run([sys.executable, "-c", script.replace(own, str(port))], check=False, timeout=20)
     assert asked.returncode == (0 if status == 200 else 1)

@@ -52,7 +52,9 @@ def import_without(absent: list[str], wanted: list[str]) -> subprocess.Completed
     )
 
 
-@pytest.mark.parametrize("module", ["kith.cli", "kith.wiring", "streams.app", "workers.milvus_index"])
+@pytest.mark.parametrize(
+    "module", ["kith.cli", "kith.wiring", "kith.wiring_gateway", "streams.app", "workers.milvus_index"]
+)
 def test_what_serves_imports_without_the_other_extras(module: str):
     imported = import_without(absent_from_the_image(), [module])
     assert imported.returncode == 0, imported.stderr
