@@ -201,7 +201,7 @@ def test_requests_in_hand_are_answered_before_it_ends(settings, gateway, bus):
         gateway.process.terminate()
         wait_until(lambda: _refuses(gateway.port), bool)
         bus.answer(carried, SearchReply(ReplyStatus.OK, model="by hand"))
-        answer = wire.recv(65_536)
+        answer = b"".join(iter(lambda: wire.recv(65_536), b""))
     consumer.close()
     assert answer.startswith(b"HTTP/1.1 200")
     assert b'"model": "by hand"' in answer
