@@ -108,7 +108,7 @@ def _called(direct: Retrieval, arm: Arm, question: str) -> None:
 
 def _batches(one: Installation) -> None:
     """Saturated with micro-batches and without, in turns; and at a low rate with a wait for more and without."""
-    patient = {"query_cache": 0, "query_max_wait_ms": 60_000}
+    patient: dict[str, object] = {"query_cache": 0, "query_max_wait_ms": 60_000}
     ways: dict[str, dict[str, object]] = {
         "one by one": patient | {"query_max_batch": 1},
         "micro-batches": dict(patient),
@@ -147,14 +147,13 @@ def _overload(one: Installation) -> None:
     print(f"capacity of one consumer, {2 * 16} askers: {capacity:.0f} answers/s")
     for name, answers in (("half of it", normal), ("three times it", over), ("half of it again", after)):
         print(
-            f"{name:16} answered {answers.ok():6,}: p50 {answers.took_ms(50):.0f} ms, p99 {answers.took_ms(99):.0f} ms; "
+            f"{name:16} answered {answers.ok():6,}: "
+            f"p50 {answers.took_ms(50):.0f} ms, p99 {answers.took_ms(99):.0f} ms; "
             f"{answers.statuses()}; lighter {sum(a.degraded for a in answers.every):,}; "
             f"told overloaded after p99 {answers.took_ms(99, ReplyStatus.OVERLOADED):.0f} ms"
         )
     print(f"p99 under overload over normal: {over.took_ms(99) / normal.took_ms(99):.2f}")
-    print(
-        f"memory of the consumer under overload: {memory[0]:.0f} MiB first, {max(memory):.0f} at most, {memory[-1]:.0f} last"
-    )
+    print(f"memory of the consumer meanwhile: {memory[0]:.0f} MiB first, {max(memory):.0f} most, {memory[-1]:.0f} last")
     print(f"as before {_recovered(after, ended_at, 1.5 * normal.took_ms(99)):.1f} s after the overload")
 
 

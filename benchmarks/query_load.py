@@ -13,6 +13,7 @@ from functools import partial
 
 import numpy as np
 
+from kith.services.process import pause
 from schemas.search_records import ReplyStatus, SearchReply, SearchRequest
 from workers.search_client import SearchClient
 
@@ -81,7 +82,7 @@ def at_rate(client: SearchClient, asked: Sequence[str], rate: float, for_s: floa
     answers, futures = Answers(), list[Future[SearchReply]]()
     began = time.monotonic()
     for number in range(int(rate * for_s)):
-        time.sleep(max(0.0, began + number / rate - time.monotonic()))
+        pause(max(0.0, began + number / rate - time.monotonic()))
         futures.append(_submitted(client, asked[number % len(asked)], answers))
     for future in futures:
         future.exception()
