@@ -59,8 +59,6 @@ class SearchClient:
         self._requests = topics.requests
         self._replies = topics.replies
         self._bootstrap = config["bootstrap.servers"]
-        # The contract of requests is asked for now, so that no event loop waits for the registry later.
-        codec.encode(self._requests.subject, SearchRequest(""))
         quiet = config | {"log_level": 0}
         self._producer = Producer(quiet | {"linger.ms": 0, "message.timeout.ms": 10_000})
         self._consumer = Consumer(
@@ -72,7 +70,13 @@ class SearchClient:
                 "auto.offset.reset": "latest",
             }
         )
-        self._partition = self._listen()
+        try:
+            # The contract of requests is asked for now, so that no event loop waits for the registry later.
+            codec.encode(self._requests.subject, SearchRequest(""))
+            self._partition = self._listen()
+        except KithError:
+            self._drop()
+            raise
         self._lock = threading.Lock()
         self._pending: dict[bytes, _Pending] = {}
         self._closed = threading.Event()
@@ -150,9 +154,12 @@ class SearchClient:
             if self._dropped:
                 return
             self._dropped = True
+        self._drop()
+        self._producer.flush(1.0)
+
+    def _drop(self) -> None:
         self._consumer.close()
         self._codec.close()
-        self._producer.flush(1.0)
 
     def _keep(self, correlation_id: bytes, pending: _Pending) -> None:
         with self._lock:
