@@ -15,7 +15,7 @@ KEEP ?=
 RELEASE ?= student-v1
 LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
 
-.PHONY: help demo test setup lint format unit integration test-replay test-faults test-milvus test-scale bench bench-rollout lock student student-v0 clean
+.PHONY: help demo test setup lint format unit integration test-replay test-query test-faults test-milvus test-scale bench bench-query bench-rollout lock student student-v0 clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ test-faults: $(TEST) ## Kill, stop, fill and poison the real parts under load, a
 test-replay: $(TEST) ## Backfills, rebuilds and rollouts on real parts, under traffic and kills; about 9 minutes
 	@$(BIN)/pytest tests/replay
 
+test-query: $(TEST) $(MILVUS)/.stamp ## 200 askers while query consumers are killed; 10,000 writes, each found by its writer; about 7 minutes
+	@$(BIN)/pytest tests/query -s --milvus-server $(MILVUS)/bin/milvus-server
+
 test-milvus: $(TEST) $(MILVUS)/.stamp ## The contract of the index on a Milvus server without Docker; about 6 minutes
 	@$(BIN)/pytest tests/contract --milvus-server $(MILVUS)/bin/milvus-server
 
@@ -58,6 +61,9 @@ test-scale: $(TEST) ## 100,000 records, 30 % with a known text: embedded is each
 
 bench: $(TEST) ## Measure the embedder on this machine
 	@$(BIN)/python -m benchmarks.embedding
+
+bench-query: $(TEST) $(MILVUS)/.stamp ## What the bus costs, what micro-batches give, what overload does; about 12 minutes
+	@$(BIN)/python -m benchmarks.query
 
 bench-rollout: $(TEST) $(MILVUS)/.stamp ## A rollout of 50,000 people under live traffic, on a Milvus server; about 45 minutes
 	@$(BIN)/python -m benchmarks.rollout --new-text 0.3

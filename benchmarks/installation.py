@@ -71,8 +71,8 @@ class Installation:
         """Settings of an indexer of that release."""
         return self.settings.model_copy(update={"model_dir": MODELS / model})
 
-    def start(self, settings: Settings, verb: str) -> None:
-        """Start `kith index` or `kith serve`, and wait until it is ready but for a backlog."""
+    def start(self, settings: Settings, verb: str) -> subprocess.Popen[bytes]:
+        """Start `kith index` or `kith serve`, and wait until it is ready but for a backlog; ended with the rest."""
         port, log = free_port(), self._folder / f"{verb}-{len(self._workers)}.log"
         with log.open("wb") as file:
             process = subprocess.Popen(  # noqa: S603 - the arguments are ours
@@ -84,6 +84,7 @@ class Installation:
             if process.poll() is not None or deadline.expired():
                 raise RuntimeError(log.read_text())
             pause(0.3)
+        return process
 
 
 def kith(settings: Settings, *arguments: str, timeout_s: float = 3600) -> str:

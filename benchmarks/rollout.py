@@ -36,6 +36,9 @@ STEPS = (
 )
 
 
+BEFORE_S = 90.0
+
+
 @dataclass
 class Rolled:
     """When each stage began and ended (monotonic seconds), and what the switches of the alias took, milliseconds."""
@@ -86,7 +89,8 @@ def _options() -> argparse.Namespace:
 def _roll(one: Installation, options: argparse.Namespace) -> Rolled:
     rolled = Rolled()
     began = time.monotonic()
-    pause(2 * options.stage_s)
+    # The rollout looks a minute back for how fresh live changes are: the first indexing must lie further back.
+    pause(BEFORE_S)
     rolled.stage("before", began)
     began = time.monotonic()
     say(kith(one.settings, "rollout", "start", options.candidate).splitlines()[0])
@@ -127,8 +131,11 @@ def _print(one: Installation, options: argparse.Namespace, seen: Seen, rolled: R
             f"audit of {model}: exact {found['exact']}, profiles right {found['index']['right']:,}, wrong {wrong}, "
             f"records {sum(s['end'] - s['first'] for s in found['records']):,}, without an outcome {without}"
         )
-    before, filling = (seen.freshness_ms(options.baseline, begin, end) for _name, begin, end in rolled.stages[:2])
-    print(f"live freshness p95 while filling: {filling / before:.2f} times what it was before")
+    (_before, begin, end), *later = rolled.stages[:3]
+    before = seen.freshness_ms(options.baseline, begin, end)
+    for name, begin, end in later:
+        times = seen.freshness_ms(options.baseline, begin, end) / before
+        print(f"live freshness p95 while {name}: {times:.2f} times what it was before")
 
 
 def _print_answers(options: argparse.Namespace, seen: Seen) -> None:

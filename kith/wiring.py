@@ -51,6 +51,11 @@ def topics(settings: Settings) -> Topics:
     return Topics(settings.topic_prefix, settings.max_record_bytes, read_manifest(settings.model_dir).name)
 
 
+def bus_topics(settings: Settings) -> Topics:
+    """The topics of this installation, for who needs no table of a model."""
+    return Topics(settings.topic_prefix, settings.max_record_bytes)
+
+
 def topic_admin(settings: Settings) -> TopicAdmin:
     """What creates and compares topics."""
     from streams.topics import TopicAdmin
@@ -309,7 +314,7 @@ def search_client(settings: Settings) -> SearchClient:
     from workers.search_client import SearchClient
 
     require(settings, "kafka_bootstrap")
-    return SearchClient(settings.kafka_client(), codec(settings), topics(settings))
+    return SearchClient(settings.kafka_client(), codec(settings), bus_topics(settings))
 
 
 def faust_credentials(settings: Settings) -> Any:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from kith import __version__, wiring
+from kith import wiring
 from kith.settings import Settings, require
 from workers.feedback_sender import FeedbackSender
 from workers.gateway.app import Bounds, Gateway, create_app
@@ -39,5 +40,5 @@ def gateway(settings: Settings) -> GatewayParts:
         settings.gateway_max_in_flight,
         settings.gateway_max_body_bytes,
     )
-    app = create_app(Gateway(client, feedback, bounds), {"kafka": feedback.reason}, __version__)
+    app = create_app(Gateway(client, feedback, bounds), {"kafka": feedback.reason}, version("kith"))
     return GatewayParts(app, client, feedback)

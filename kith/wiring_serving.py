@@ -60,7 +60,7 @@ def query_consumer(settings: Settings) -> QueryParts:
     # Looking the alias up and searching together leave the reply some time to travel.
     each_s = _SHARE_OF_TIMEOUT * settings.query_timeout_s
     inputs = [topic.name for topic in declared.inputs]
-    watermarks = Watermarks(settings.kafka_client(), lambda model: wiring.group_of(settings, model), inputs)
+    watermarks = Watermarks(settings.kafka_client(), lambda model: wiring.group_of(settings, model), inputs, records)
     prefix, retrieval = (
         settings.collection_prefix,
         Retrieval(held, each_s, watermarks.of, QueryVectors(settings.query_cache)),

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from kith.errors import InputError, Unavailable
 from streams.clock import now_ms
@@ -15,6 +16,7 @@ from streams.clock import now_ms
 _TIMEOUT_S = 10.0
 _SILENCE_S = 30.0
 _QUEUED_KB = 16_384
+_SETTLING = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
 
 
 Ends = dict[int, int]
@@ -130,15 +132,24 @@ def _watermarks(consumer: Consumer, topic: str, config: dict[str, Any]) -> dict[
         found = consumer.list_topics(topic, timeout=_TIMEOUT_S).topics[topic]
         if found.error is not None:
             raise KafkaException(found.error)
-        return {
-            number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=_TIMEOUT_S)
-            for number in found.partitions
-        }
+        return {number: _settled_watermarks(consumer, topic, number) for number in found.partitions}
     except KafkaException as error:
         raise Unavailable(
             f"Kafka at {config['bootstrap.servers']} cannot read {topic}: {error.args[0].str()}.",
             "Check that the brokers are up and that `kith topics apply` created the topic.",
         ) from error
+
+
+def _settled_watermarks(consumer: Consumer, topic: str, number: int) -> tuple[int, int]:
+    """Waits out that a leader moves, or that a new topic's brokers do not know yet that they lead it."""
+    attempts = Retrying(
+        retry=retry_if_exception(lambda error: isinstance(error, KafkaException) and error.args[0].code() in _SETTLING),
+        wait=wait_random_exponential(multiplier=0.1, max=1.0),
+        stop=stop_after_delay(_TIMEOUT_S),
+        reraise=True,
+    )
+    marks: tuple[int, int] = attempts(consumer.get_watermark_offsets, TopicPartition(topic, number), timeout=_TIMEOUT_S)
+    return marks
 
 
 def _records(consumer: Consumer, topic: str, ends: dict[int, int], bootstrap: str) -> Iterator[Stored]:

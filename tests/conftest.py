@@ -75,18 +75,23 @@ def milvus_uri(request: pytest.FixtureRequest, milvus_server: Standalone | None)
 @pytest.fixture
 def settings(stack: Endpoints, tmp_path: Path) -> Settings:
     """Settings of an installation of its own on the shared parts: topics, schemas and collection are there."""
+    return installation_on(stack, tmp_path, partitions=2)
+
+
+def installation_on(stack: Endpoints, folder: Path, **given: object) -> Settings:
+    """An installation of its own on shared parts, with such settings; its state lies in the folder."""
     name = f"t{uuid.uuid4().hex[:8]}"
-    own = Settings(
-        kafka_bootstrap=stack.kafka_bootstrap,
-        schema_registry_url=stack.schema_registry_url,
-        milvus_uri=stack.milvus_uri,
-        state_dir=tmp_path / "state",
-        parts_dir=ROOT / ".kith" / "parts",
-        topic_prefix=f"{name}.",
-        collection_prefix=f"{name}_",
-        partitions=2,
-        embed_threads=1,
-    )
+    shared: dict[str, object] = {
+        "kafka_bootstrap": stack.kafka_bootstrap,
+        "schema_registry_url": stack.schema_registry_url,
+        "milvus_uri": stack.milvus_uri,
+        "state_dir": folder / "state",
+        "parts_dir": ROOT / ".kith" / "parts",
+        "topic_prefix": f"{name}.",
+        "collection_prefix": f"{name}_",
+        "embed_threads": 1,
+    }
+    own = Settings.model_validate(shared | given)
     wiring.topic_admin(own).apply(wiring.topics(own).all())
     registry = wiring.registry(own)
     for topic in wiring.topics(own).all():

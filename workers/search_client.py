@@ -10,7 +10,8 @@ import uuid
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -58,8 +59,6 @@ class SearchClient:
         self._requests = topics.requests
         self._replies = topics.replies
         self._bootstrap = config["bootstrap.servers"]
-        # The contract of requests is asked for now, so that no event loop waits for the registry later.
-        codec.encode(self._requests.subject, SearchRequest(""))
         quiet = config | {"log_level": 0}
         self._producer = Producer(quiet | {"linger.ms": 0, "message.timeout.ms": 10_000})
         self._consumer = Consumer(
@@ -71,12 +70,27 @@ class SearchClient:
                 "auto.offset.reset": "latest",
             }
         )
-        self._partition = self._listen()
+        try:
+            # The contract of requests is asked for now, so that no event loop waits for the registry later.
+            codec.encode(self._requests.subject, SearchRequest(""))
+            self._partition = self._listen()
+        except KithError:
+            self._drop()
+            raise
         self._lock = threading.Lock()
         self._pending: dict[bytes, _Pending] = {}
         self._closed = threading.Event()
+        self._dropped = False
         self._thread = threading.Thread(target=self._follow, name="search-replies", daemon=True)
         self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def ask(self, request: SearchRequest, timeout_s: float) -> SearchReply:
         """The reply to a request; blocking.
@@ -133,12 +147,19 @@ class SearchClient:
         return reply
 
     def close(self) -> None:
-        """Give up what waits, and drop the connections, the codec's included."""
+        """Give up what waits, and drop the connections, the codec's included; closing twice is harmless."""
         self._closed.set()
         self._thread.join()
+        with self._lock:
+            if self._dropped:
+                return
+            self._dropped = True
+        self._drop()
+        self._producer.flush(1.0)
+
+    def _drop(self) -> None:
         self._consumer.close()
         self._codec.close()
-        self._producer.flush(1.0)
 
     def _keep(self, correlation_id: bytes, pending: _Pending) -> None:
         with self._lock:

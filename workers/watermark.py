@@ -11,7 +11,9 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from kith.deadline import Deadline
+from schemas.codec import Codec
 from schemas.search_records import AppliedRecord, RecordPlace
+from workers.event_times import EventTimes
 
 log = structlog.get_logger(__name__)
 
@@ -23,6 +25,8 @@ _TIMEOUT_S = 5.0
 _AGAIN_S = 1.0
 # A model that nobody asked for so long is not followed any more.
 _FORGET_S = 30.0
+# Event times are told as they were so long ago at most.
+_TIMES_EVERY_S = 1.0
 
 
 class Watermarks:
@@ -34,15 +38,20 @@ class Watermarks:
         config: librdkafka configuration to reach the cluster.
         group_of: consumer group of the indexer of a release.
         topics: inputs of the indexers.
+        codec: reads their records, for event times.
     """
 
-    def __init__(self, config: dict[str, Any], group_of: Callable[[str], str], topics: Collection[str]) -> None:
+    def __init__(
+        self, config: dict[str, Any], group_of: Callable[[str], str], topics: Collection[str], codec: Codec
+    ) -> None:
         self._config = config | {"enable.auto.commit": False, "log_level": 0}
         self._group_of = group_of
         self._topics = tuple(topics)
+        self._codec = codec
         self._lock = threading.Lock()
         self._wanted: dict[str, Deadline] = {}
         self._next: dict[str, Mapping[Place, int]] = {}
+        self._times: dict[str, Mapping[Place, int]] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="watermarks", daemon=True)
 
@@ -60,8 +69,12 @@ class Watermarks:
         """The last record of each partition that the model's index holds; empty while that is not known."""
         with self._lock:
             self._wanted[model] = Deadline.after(_FORGET_S)
-            found = self._next.get(model, {})
-        return [AppliedRecord(topic, number, offset - 1) for (topic, number), offset in sorted(found.items()) if offset]
+            found, times = self._next.get(model, {}), self._times.get(model, {})
+        return [
+            AppliedRecord(topic, number, offset - 1, times.get((topic, number)))
+            for (topic, number), offset in sorted(found.items())
+            if offset
+        ]
 
     def _follow(self) -> None:
         asked: dict[str, _Group] = {}
@@ -71,7 +84,7 @@ class Watermarks:
                 asked.pop(model).close()
             for model in models:
                 if model not in asked:
-                    asked[model] = _Group(self._config, self._group_of(model), self._topics)
+                    asked[model] = _Group(self._config, self._group_of(model), self._topics, self._codec)
                 try:
                     reached = asked[model].reached()
                 except KafkaException as error:
@@ -82,6 +95,9 @@ class Watermarks:
                     self._ended.wait(_AGAIN_S)
                 with self._lock:
                     self._next[model] = reached
+                if model in asked and (times := asked[model].times(reached)) is not None:
+                    with self._lock:
+                        self._times[model] = times
         for group in asked.values():
             group.close()
 
@@ -90,14 +106,19 @@ class Watermarks:
             for model in [model for model, until in self._wanted.items() if until.expired()]:
                 del self._wanted[model]
                 self._next.pop(model, None)
+                self._times.pop(model, None)
             return list(self._wanted)
 
 
 class _Group:
     """The commits of one consumer group, read without joining it."""
 
-    def __init__(self, config: dict[str, Any], group: str, topics: Sequence[str]) -> None:
+    def __init__(self, config: dict[str, Any], group: str, topics: Sequence[str], codec: Codec) -> None:
         self._consumer = Consumer(config | {"group.id": group})
+        self._event_times = EventTimes(config, codec)
+        self._times: dict[Place, int] = {}
+        self._told: Mapping[Place, int] = {}
+        self._look_again = Deadline.after(0)
         self._topics = topics
         self._places: list[TopicPartition] = []
 
@@ -111,8 +132,19 @@ class _Group:
             raise KafkaException(failed)
         return {(one.topic, one.partition): one.offset for one in found if one.offset >= 0}
 
+    def times(self, reached: Mapping[Place, int]) -> Mapping[Place, int] | None:
+        """Event times of the last records, of those that moved read anew; None where it is too soon to look."""
+        moved = {place: offset - 1 for place, offset in reached.items() if offset and self._told.get(place) != offset}
+        if not moved or not self._look_again.expired():
+            return None
+        self._look_again = Deadline.after(_TIMES_EVERY_S)
+        self._told = reached
+        self._times |= self._event_times.of(moved)
+        return dict(self._times)
+
     def close(self) -> None:
         self._consumer.close()
+        self._event_times.close()
 
 
 def holds(watermark: Sequence[AppliedRecord], at_least: Sequence[RecordPlace]) -> bool:

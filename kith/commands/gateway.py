@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import socket
+from typing import Any
 
 import typer
 
@@ -35,7 +37,6 @@ def run_gateway(settings: Settings) -> None:
     Raises:
         kith.errors.KithError: Kafka or the registry does not answer, the port is taken, or the libraries are missing.
     """
-    import math
     import signal
 
     import structlog
@@ -55,29 +56,31 @@ def run_gateway(settings: Settings) -> None:
 
     configure_logs(settings.log_format, settings.log_level, "gateway")
     parts = wired(settings)
-    config = uvicorn.Config(
-        parts.app,
-        http="h11",
-        ws="none",
-        loop="asyncio",
-        lifespan="off",
-        log_config=None,
-        # Lines of requests would hold what people ask for; figures are at /metrics.
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=math.ceil(settings.gateway_max_timeout_s) + _LAST_WORDS_S,
-    )
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn takes the signals while it serves, and raises them again once it has ended in order.
         signal.signal(number, lambda _number, _frame: None)
     try:
         with _listening(settings) as listener, parts.feedback:
-            structlog.get_logger(__name__).info(
-                "gateway starts", kafka=settings.kafka_bootstrap, port=listener.getsockname()[1]
-            )
-            uvicorn.Server(config).run([listener])
+            port = listener.getsockname()[1]
+            structlog.get_logger(__name__).info("gateway starts", kafka=settings.kafka_bootstrap, port=port)
+            uvicorn.Server(uvicorn.Config(parts.app, **_served(settings))).run([listener])
     finally:
         parts.client.close()
+
+
+def _served(settings: Settings) -> dict[str, Any]:
+    """How uvicorn serves."""
+    return {
+        "http": "h11",
+        "ws": "none",
+        "loop": "asyncio",
+        "lifespan": "off",
+        "log_config": None,
+        # Lines of requests would hold what people ask for; figures are at /metrics.
+        "access_log": False,
+        "server_header": False,
+        "timeout_graceful_shutdown": math.ceil(settings.gateway_max_timeout_s) + _LAST_WORDS_S,
+    }
 
 
 def _listening(settings: Settings) -> socket.socket:

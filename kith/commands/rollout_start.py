@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # Of the changes that were indexed in the minute before; reading them takes some seconds.
 _LOOKED_BACK_S, _PATIENCE_S = 60.0, 3.0
+# An indexer that was catching up says nothing of how fresh its changes are otherwise.
+_BEHIND_MS = 10_000.0
 # A piece is filled at least so often, however busy the machine is, seconds.
 _HOLD_S = 5.0
 # Changes that are left to the candidate's indexer without filling once more, and how much less each time has to leave.
@@ -56,7 +58,7 @@ def begun(at: Opened, candidate: Settings, least_of_live: float | None, guardrai
     baseline = wiring_rollout.of_release(at.settings, live)
     with closing(wiring_rollout.freshness(baseline, live, at.records, _LOOKED_BACK_S)) as fresh:
         before_ms = fresh.settled_p95_ms(_PATIENCE_S)
-    figures = {} if before_ms is None else {BEFORE: before_ms}
+    figures = {} if before_ms is None or before_ms > _BEHIND_MS else {BEFORE: before_ms}
     # Where it shares a machine with what serves, that goes first.
     give_way()
     if least_of_live is not None:

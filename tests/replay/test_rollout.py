@@ -177,15 +177,16 @@ def test_a_candidate_becomes_live_and_is_taken_back_without_a_failed_or_mixed_re
 
 
 def test_a_repeated_fill_takes_in_what_changed_meanwhile_and_leaves_little_to_the_indexer(
-    of, worker, bus, candidate_index, held
+    of, worker, bus, candidate_index
 ):
     settings = of(better=0)
     fill_with_people(settings, worker, 40)
+    index = wiring.index(settings)
     bus.send(*(upsert(who, "Baker", 1) for who in ("renamed", "retrained", "gone", "buried")))
     wait_until(lambda: waiting(settings), lambda left: left == 0)
     step(settings, "start", "better", "--skip-gate", "--partitions", "0,1", code=1)
     before, collection = rollout(settings).inputs, collection_name("better", settings.collection_prefix)
-    vectors = held.vectors(collection, ["renamed", "retrained"], 10)
+    vectors = index.vectors(collection, ["renamed", "retrained"], 10)
     assert len(vectors) == 2
 
     bus.send(
@@ -202,7 +203,7 @@ def test_a_repeated_fill_takes_in_what_changed_meanwhile_and_leaves_little_to_th
     assert "0 embedded, 0 refreshed, 0 deleted, 46 before, 0 refused" in said
     moved = sum(one.offset for one in rollout(settings).inputs) - sum(one.offset for one in before)
     assert moved == 1205, "what the second fill took in is not left to the indexer"
-    after = held.vectors(collection, ["renamed", "retrained", "gone", "buried"], 10)
+    after = index.vectors(collection, ["renamed", "retrained", "gone", "buried"], 10)
     assert after.keys() == {"renamed", "retrained"}
     assert (after["renamed"] == vectors["renamed"]).all()
     assert (after["retrained"] != vectors["retrained"]).any()
@@ -214,6 +215,7 @@ def test_a_repeated_fill_takes_in_what_changed_meanwhile_and_leaves_little_to_th
         found = audited(one)
         assert found.exact, found
         assert found.index.right == 45
+    index.close()
 
 
 def observed(settings):

@@ -22,7 +22,8 @@ from schemas.rollouts import SearchFeedback
 from schemas.search_records import ReplyStatus, SearchReply, SearchRequest
 from workers.gateway.contract import FEEDBACK, QUESTION_HEADERS, REPLY, REQUEST, DescribedApp
 from workers.gateway.limits import InFlight, json_body, while_there
-from workers.gateway.messages import CODES, Refused, Timeouts, Trace, feedback, question, retry_after_s, trace
+from workers.gateway.messages import CODES, Refused, Timeouts, Trace, question, retry_after_s, trace
+from workers.gateway.messages import feedback as feedback_of
 
 # What nginx says of a client that went away; nobody receives it.
 _GONE = 499
@@ -85,7 +86,7 @@ class Gateway:
         try:
             with self._in_flight:
                 body = await json_body(request, self._bounds.most_body_bytes, self._bounds.timeouts.default_s)
-                sent = self._tells.submit(feedback(body, _now_ms()))
+                sent = self._tells.submit(feedback_of(body, _now_ms()))
                 await while_there(request, asyncio.wrap_future(sent))
         except Refused as refused:
             return _said(refused.code, str(refused))
@@ -119,6 +120,12 @@ def create_app(gateway: Gateway, checks: Mapping[str, Check], version: str) -> D
     # The pages of FastAPI fetch their scripts from elsewhere; the document is enough.
     app = DescribedApp(title="kith", version=version, description=_DESCRIPTION, docs_url=None, redoc_url=None)
 
+    _serve_answers(app, gateway)
+    _serve_state(app, checks)
+    return app
+
+
+def _serve_answers(app: DescribedApp, gateway: Gateway) -> None:
     @app.post(
         "/v1/search",
         openapi_extra=_takes(REQUEST) | QUESTION_HEADERS,
@@ -136,10 +143,12 @@ def create_app(gateway: Gateway, checks: Mapping[str, Check], version: str) -> D
         responses=_FEEDBACK_RESPONSES,
         response_class=Response,
     )
-    async def told(request: Request) -> Response:
+    async def feedback(request: Request) -> Response:
         """Tell what a requester did with a hit of a reply, by the reply's `request_id` and `model`."""
         return await _measured("feedback", gateway.feedback(request))
 
+
+def _serve_state(app: DescribedApp, checks: Mapping[str, Check]) -> None:
     @app.get("/healthz")
     async def healthz() -> dict[str, bool]:
         """Whether the process answers."""
@@ -152,11 +161,9 @@ def create_app(gateway: Gateway, checks: Mapping[str, Check], version: str) -> D
         return JSONResponse({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
 
     @app.get("/metrics", response_class=Response)
-    async def figures() -> Response:
+    async def metrics_() -> Response:
         """For Prometheus."""
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
-
-    return app
 
 
 async def _measured(route: str, work: Awaitable[Response]) -> Response:
