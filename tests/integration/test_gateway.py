@@ -4,20 +4,27 @@ import asyncio
 import json
 import socket
 import subprocess
-from dataclasses import fields
+from dataclasses import dataclass, fields
 
 import httpx2
 import pytest
 from confluent_kafka import Consumer
 from openapi_spec_validator import validate
 
+from kith import wiring
 from kith.services.ports import LOOPBACK, free_port
+from kith.settings import DEFAULT_MODEL_DIR, Settings
 from schemas import headers
 from schemas.rollouts import SearchFeedback
 from schemas.search_records import ReplyStatus, SearchImpression, SearchReply, SearchRequest
-from tests.integration.bus import upsert
+from streams.feedback_join import FeedbackJoin
+from streams.publisher import Outgoing
+from tests.conftest import installation_on
+from tests.integration.bus import Bus, upsert
+from tests.integration.conftest import Worker
 from tests.kith_process import command, one_line_error, run
 from tests.waiting import wait_until
+from workers.model_collections import collection_name
 
 PEOPLE = (
     upsert("oncologist", "Medical oncologist, solid tumours and chemotherapy", country="DE", seniority="senior"),
@@ -49,6 +56,9 @@ class Gateway:
     def search(self, body, **given):
         return httpx2.post(f"{self.url}/v1/search", json=body, headers=given, timeout=30.0)
 
+    def metrics(self):
+        return httpx2.get(f"{self.url}/metrics").text
+
     def close(self):
         code = self.process.wait(timeout=30)
         self._file.close()
@@ -57,7 +67,12 @@ class Gateway:
 
 @pytest.fixture
 def gateway(settings, tmp_path):
-    one = Gateway(settings, tmp_path / "gateway.log")
+    """On a bus that nobody answers from."""
+    yield from running(settings, tmp_path)
+
+
+def running(settings, folder):
+    one = Gateway(settings, folder / "gateway.log")
     try:
         wait_until(one.ready, bool)
         yield one
@@ -67,13 +82,38 @@ def gateway(settings, tmp_path):
             one.close()
 
 
-@pytest.fixture
-def serving(settings, worker, bus, held):
-    """A query consumer over three people."""
-    worker(settings, "index")
-    bus.send(*PEOPLE)
-    wait_until(held, lambda count: count == len(PEOPLE))
-    return worker(settings, "serve")
+@dataclass
+class Served:
+    """An installation that answers, three people in it."""
+
+    settings: Settings
+    bus: Bus
+    gateway: Gateway
+
+
+@pytest.fixture(scope="module")
+def served(stack, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("served")
+    settings = installation_on(stack, folder, partitions=2)
+    bus, index = Bus(settings), wiring.index(settings)
+    workers = [Worker(settings, verb, folder / f"{verb}.log") for verb in ("index", "serve")]
+    try:
+        for one in workers:
+            one.wait_ready()
+        bus.send(*PEOPLE)
+        name = collection_name(DEFAULT_MODEL_DIR.name, settings.collection_prefix)
+        wait_until(lambda: index.count(name, 10.0), lambda count: count == len(PEOPLE))
+        for gateway in running(settings, folder):
+            yield Served(settings, bus, gateway)
+    finally:
+        for one in workers:
+            one.kill()
+        bus.close()
+        index.close()
+
+
+def impressions_of(bus):
+    return {one.request_id: one for one in bus.read_all(bus.topics.impressions, SearchImpression)}
 
 
 def ids(answer):
@@ -81,7 +121,8 @@ def ids(answer):
     return [hit["profile_id"] for hit in answer.json()["hits"]]
 
 
-def test_questions_over_http_are_answered_from_the_bus(gateway, serving, bus):
+def test_questions_over_http_are_answered_from_the_bus(served):
+    gateway, bus = served.gateway, served.bus
     found = gateway.search({"query": QUESTIONS[0]}, traceparent=TRACE)
     assert ids(found)[0] == "oncologist"
     assert set(found.json()) == {field.name for field in fields(SearchReply)}
@@ -108,12 +149,12 @@ def test_questions_over_http_are_answered_from_the_bus(gateway, serving, bus):
     validate(document)
     described = document["components"]["schemas"]["SearchRequest"]["properties"]
     assert set(described) == {field.name for field in fields(SearchRequest)}
-    assert 'kith_gateway_requests_total{code="200",route="search"} 2.0' in httpx2.get(f"{gateway.url}/metrics").text
+    assert 'kith_gateway_requests_total{code="409",route="search"} 1.0' in gateway.metrics()
 
 
-async def test_fifty_questions_at_a_time_each_get_their_own_answer(gateway, serving):
+async def test_fifty_questions_at_a_time_each_get_their_own_answer(served):
     limits = httpx2.Limits(max_connections=50)
-    async with httpx2.AsyncClient(base_url=gateway.url, limits=limits, timeout=60.0) as http:
+    async with httpx2.AsyncClient(base_url=served.gateway.url, limits=limits, timeout=60.0) as http:
 
         async def ask(number):
             # Which question, and how many hits: every answer can be told from its neighbours'.
@@ -132,12 +173,15 @@ async def test_fifty_questions_at_a_time_each_get_their_own_answer(gateway, serv
     assert len({request_id for *_rest, request_id in answers}) == 50
 
 
-def test_what_a_requester_does_is_joined_with_what_was_shown(settings, gateway, serving, bus):
+def test_what_a_requester_does_is_joined_with_what_was_shown(served):
+    settings, gateway, bus = served.settings, served.gateway, served.bus
+    others = len(impressions_of(bus))
     reply = gateway.search({"query": QUESTIONS[0], "requester": "member-1"}).json()
     shown = [hit["profile_id"] for hit in reply["hits"]]
-    impressions = wait_until(lambda: bus.read_all(bus.topics.impressions, SearchImpression), len)
-    assert [hit.profile_id for hit in impressions[0].hits] == shown
-    assert (impressions[0].request_id, impressions[0].requester) == (reply["request_id"], "member-1")
+    impressions = wait_until(lambda: impressions_of(bus), lambda held: reply["request_id"] in held)
+    impression = impressions[reply["request_id"]]
+    assert [hit.profile_id for hit in impression.hits] == shown
+    assert (impression.requester, impression.model) == ("member-1", reply["model"])
 
     told = {"request_id": reply["request_id"], "profile_id": shown[0], "model": reply["model"], "action": "connect"}
     for body in (told, told, told | {"profile_id": "p 1"}, told | {"request_id": "unknown", "action": "dismiss"}):
@@ -146,15 +190,23 @@ def test_what_a_requester_does_is_joined_with_what_was_shown(settings, gateway, 
     sent = run(settings, "feedback", "send", reply["request_id"], shown[1], "view")
     assert sent.returncode == 0, sent.stderr
     assert len(bus.read_all(bus.topics.feedback, SearchFeedback)) == 4
+    bus.send(Outgoing(bus.topics.feedback.name, None, b"garbage"))
 
     printed = run(settings, "feedback", "show", "--json")
     assert printed.returncode == 0, printed.stderr
     sums = json.loads(printed.stdout)
     (group,) = sums["groups"]
-    assert (group["model"], group["impressions"], group["clicked"]) == (reply["model"], 1, 1)
+    assert (group["model"], group["clicked"]) == (reply["model"], 1)
+    assert group["impressions"] == len(impressions_of(bus)) > others
     assert group["actions"] == {"view": 1, "connect": 1, "message": 0, "dismiss": 0}
     assert [one["clicked"] for one in sums["positions"]] == [1, 1, 0]
-    assert (sums["duplicates"], sums["without_impression"]["dismiss"]) == (1, 1)
+    assert (sums["duplicates"], sums["without_impression"]["dismiss"], sums["unreadable"]) == (1, 1, 1)
+
+    join = FeedbackJoin(settings.kafka_client(), bus.codec, bus.topics, lambda _topic, _done, _total: None)
+    later = join.run(impression.answered_at + 1)
+    assert (later.earlier.total(), later.without.total()) == (2, 1)
+    assert sum(group.clicked for group in later.groups.values()) == 0
+
     table = run(settings, "feedback", "show", "--since", "2020-01-01")
     assert reply["model"] in table.stdout
     assert "without an impression 1" in table.stdout
@@ -169,17 +221,6 @@ def test_what_a_requester_does_is_joined_with_what_was_shown(settings, gateway, 
         wrong = run(settings, "feedback", "send", *arguments)
         assert named in one_line_error(wrong)
         assert wrong.returncode == 2
-
-
-def test_impressions_can_be_switched_off(settings, worker, bus, held):
-    worker(settings, "index")
-    bus.send(*PEOPLE)
-    wait_until(held, lambda count: count == len(PEOPLE))
-    serving = worker(settings.model_copy(update={"impressions": False}), "serve")
-    found = run(settings, "search", QUESTIONS[0], "--json")
-    assert json.loads(found.stdout)["hits"]
-    assert serving.terminate() == 0
-    assert bus.read_all(bus.topics.impressions, SearchImpression) == []
 
 
 def test_requests_in_hand_are_answered_before_it_ends(settings, gateway, bus):
@@ -208,6 +249,19 @@ def test_requests_in_hand_are_answered_before_it_ends(settings, gateway, bus):
     assert gateway.close() == 0, gateway.log.read_text()
     assert "signed-rights" not in gateway.log.read_text()
     assert "bread" not in gateway.log.read_text()
+
+
+def test_a_client_that_goes_away_is_not_waited_for(gateway):
+    body = b'{"query": "bread"}'
+    head = (
+        f"POST /v1/search HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection((LOOPBACK, gateway.port), timeout=30) as wire:
+        wire.sendall(head.encode() + body)
+        wait_until(gateway.metrics, lambda text: "kith_gateway_in_flight 1.0" in text)
+    # The default deadline is 10 s away.
+    wait_until(gateway.metrics, lambda text: 'requests_total{code="499",route="search"} 1.0' in text, timeout_s=5.0)
+    assert "kith_gateway_in_flight 0.0" in gateway.metrics()
 
 
 def _refuses(port):
