@@ -30,6 +30,8 @@ _AGAIN = frozenset({ReplyStatus.OVERLOADED, ReplyStatus.UNAVAILABLE})
 # W3C Trace Context, version 00 and later ones that begin alike.
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
 _MAX_TRACESTATE_CHARS = 512
+# The largest numbers of Avro's types.
+_INT, _LONG = 2**31 - 1, 2**63 - 1
 _DIGITS = re.compile(r"[0-9]{1,9}")
 
 Trace = tuple[tuple[str, bytes], ...]
@@ -91,6 +93,7 @@ def question(body: bytes, given: Mapping[str, str], now_ms: int, timeouts: Timeo
         request = decode_request(body)
     except DecodeError as error:
         raise Refused(400, error.message, error.hint) from error
+    _check_numbers(request)
     rights = _bearer(given.get("authorization"))
     if rights is not None and request.rights is not None:
         raise Refused(400, "The rights stand in the header authorization and in the body.", "Give them once.")
@@ -131,6 +134,21 @@ def retry_after_s(reply: SearchReply) -> int | None:
     if reply.retry_after_ms is None:
         return 1 if reply.status in _AGAIN else None
     return max(1, math.ceil(reply.retry_after_ms / 1000))
+
+
+def _check_numbers(request: SearchRequest) -> None:
+    """JSON has numbers of any size, and a record on the bus has not. Whether they make sense is said there."""
+    places = [(f"at_least.{i}", place) for i, place in enumerate(request.at_least)]
+    numbers = (
+        ("limit", request.limit, _INT),
+        ("offset", request.offset, _INT),
+        ("deadline_at", request.deadline_at or 0, _LONG),
+        *((f"{path}.partition", place.partition, _INT) for path, place in places),
+        *((f"{path}.offset", place.offset, _LONG) for path, place in places),
+    )
+    for path, number, most in numbers:
+        if not -most <= number <= most:
+            raise Refused(400, f"{path}: not a number that a record can hold.", f"Give at most {most}.")
 
 
 def _bearer(authorization: str | None) -> str | None:

@@ -4,7 +4,10 @@ import json
 from dataclasses import fields
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from schemas.codec import Codec
 from schemas.rollouts import FeedbackAction, SearchFeedback
 from schemas.search_records import (
     FilterOperator,
@@ -15,6 +18,7 @@ from schemas.search_records import (
     SearchReply,
     SearchRequest,
 )
+from tests.fakes_bus import MemoryRegistry
 from workers.gateway.messages import CODES, Refused, Timeouts, feedback, question, retry_after_s, trace
 
 NOW = 1_700_000_000_000
@@ -38,13 +42,14 @@ EVERYTHING = {
 }
 
 
-def asked(body, **given):
-    return question(json.dumps(body).encode(), {name.replace("_", "-"): v for name, v in given.items()}, NOW, TIMEOUTS)
+def asked(body, **headers):
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return question(json.dumps(body).encode(), named, NOW, TIMEOUTS)
 
 
-def refused(body, **given):
+def refused(body, **headers):
     with pytest.raises(Refused) as found:
-        asked(body, **given)
+        asked(body, **headers)
     return found.value
 
 
@@ -96,8 +101,8 @@ def test_a_body_that_breaks_the_contract_is_a_bad_request_that_names_the_field(b
     ],
 )
 def test_the_earlier_deadline_counts_and_the_request_carries_it(body, header, timeout_s):
-    given = {} if header is None else {"x_request_timeout_ms": header}
-    found = asked({"query": "x"} | body, **given)
+    headers = {} if header is None else {"x_request_timeout_ms": header}
+    found = asked({"query": "x"} | body, **headers)
     assert (found.timeout_s, found.request.deadline_at) == (timeout_s, NOW + 1000 * timeout_s)
 
 
@@ -105,6 +110,22 @@ def test_the_earlier_deadline_counts_and_the_request_carries_it(body, header, ti
 def test_a_deadline_that_is_none_or_too_far_is_refused(header):
     assert refused({"query": "x"}, x_request_timeout_ms=header).code == 400
     assert refused({"query": "x", "deadline_at": NOW + 30_001}).code == 400
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({"limit": 2**31}, "limit"),
+        ({"offset": -(10**20)}, "offset"),
+        ({"deadline_at": 10**400}, "deadline_at"),
+        ({"at_least": [{"topic": "t", "partition": 2**31, "offset": 0}]}, "at_least.0.partition"),
+        ({"at_least": [{"topic": "t", "partition": 0, "offset": 2**63}]}, "at_least.0.offset"),
+    ],
+)
+def test_numbers_that_no_record_can_hold_are_refused(body, named):
+    error = refused({"query": "x"} | body)
+    assert error.code == 400
+    assert error.message.startswith(f"{named}: ")
 
 
 def test_a_deadline_that_has_passed_is_expired_unasked():
@@ -188,3 +209,27 @@ def test_feedback_that_breaks_the_contract_names_the_field(change, named):
     body = {"request_id": "r1", "profile_id": "p1", "model": "student-v1", "action": "connect"} | change
     with pytest.raises(Refused, match=named):
         feedback(json.dumps(body).encode(), NOW)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(sorted(EVERYTHING)), inner, max_size=3),
+    max_leaves=6,
+)
+_CODEC = Codec(MemoryRegistry())
+
+
+@given(
+    st.dictionaries(st.sampled_from([*EVERYTHING, "more"]), _JSON | st.integers(-(2**70), 2**70), max_size=4),
+    st.dictionaries(
+        st.sampled_from(["authorization", "x-request-timeout-ms", "traceparent", "tracestate"]), st.text(max_size=60)
+    ),
+)
+def test_whatever_comes_is_refused_or_fits_the_bus(changes, headers):
+    body = json.dumps({"query": "x"} | changes).encode()
+    try:
+        found = question(body, headers, NOW, TIMEOUTS)
+    except Refused:
+        return
+    assert 0 < found.timeout_s <= TIMEOUTS.most_s
+    assert _CODEC.decode(_CODEC.encode("s", found.request), SearchRequest) == found.request
