@@ -122,7 +122,10 @@ class _Join:
             for actions in told.values():
                 self._sums.earlier.update(actions)
             return
-        by_id = {hit.profile_id: told.pop(_digest(hit.profile_id), []) for hit in shown.hits} if told else {}
+        by_id: dict[str, list[FeedbackAction]] = {}
+        for hit in shown.hits if told else ():
+            if actions := told.pop(_digest(hit.profile_id), []):
+                by_id[hit.profile_id] = actions
         self._sums.take(shown, by_id)
         for actions in told.values():
             self._sums.not_shown.update(actions)

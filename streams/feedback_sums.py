@@ -67,15 +67,15 @@ class FeedbackSums:
         """Count an impression.
 
         Args:
-            told: what was done with its hits, by profile id.
+            told: what was done with its hits, by profile id; counted where a profile stands first.
         """
         group = self.groups.setdefault((impression.model, impression.mode), GroupSums())
         group.impressions += 1
-        clicked = False
+        clicked, left = False, dict(told)
         for place, hit in enumerate(impression.hits, start=impression.offset + 1):
             position = group.positions.setdefault(min(place, LAST_POSITION + 1), PositionSums())
             position.shown += 1
-            actions = told.get(hit.profile_id, ())
+            actions = left.pop(hit.profile_id, ())
             group.actions.update(actions)
             if not CLICKS.isdisjoint(actions):
                 position.clicked += 1
