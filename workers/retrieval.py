@@ -26,12 +26,14 @@ class Arm:
 
     Raises:
         ReleaseError: the release on this machine makes vectors of another length.
+        InputError: the collection lacks fields that every search filters on.
     """
 
     collection: CollectionInfo
     embedder: Embedder
 
     def __post_init__(self) -> None:
+        self.collection.require_whole()
         if self.embedder.dim != self.collection.dim:
             raise ReleaseError(
                 f"The release {self.collection.model} here gives vectors of {self.embedder.dim}, "
