@@ -13,6 +13,7 @@ from kith.errors import InputError, KithError, ReleaseError
 from schemas.search_records import AppliedRecord, ReplyHit, ReplyStatus, SearchReply, SearchRequest
 from workers.contract import CollectionInfo, Embedder, Filter, Hit, Index, Vectors
 from workers.matched_text import nearest_parts, shortened
+from workers.resolved_request import conditions
 from workers.watermark import holds
 
 # Each hit costs an embedding of its sentences; further hits get the beginning of their text.
@@ -97,7 +98,7 @@ class Retrieval:
         # Requests that ask alike go to the index in one call.
         alike: dict[tuple[int, tuple[Filter, ...], bool], list[int]] = defaultdict(list)
         for place, request in enumerate(requests):
-            alike[request.limit, _filters(request), bool(request.at_least)].append(place)
+            alike[request.limit, conditions(request), bool(request.at_least)].append(place)
         deadline = Deadline.after(self._timeout_s)
         found: dict[int, _Searched | SearchReply] = {}
         for (limit, filters, newest), places in alike.items():
@@ -138,10 +139,6 @@ def _matched(
         for place, parts in zip(wanted, nearest, strict=True):
             matched[place][: len(parts)] = parts
     return matched
-
-
-def _filters(request: SearchRequest) -> tuple[Filter, ...]:
-    return tuple(Filter(one.field, one.operator, tuple(one.values)) for one in request.filters)
 
 
 def _reply(found: _Searched, matched: Sequence[str], collection: CollectionInfo, embed_ms: float) -> SearchReply:
