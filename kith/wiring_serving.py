@@ -9,9 +9,11 @@ from kith import wiring
 from kith.settings import Settings, require
 from kith.wiring_rollout import of_release
 from workers.comparison import CandidateTraffic
+from workers.constraints import Constraints
 from workers.model_collections import collection_name, describe, resolve_live
 from workers.query_consumer import QueryConsumer
 from workers.retrieval import Retrieval
+from workers.rights import Rights
 from workers.rollout_watch import RolloutWatch
 from workers.search import QueryLimits, Searcher
 from workers.serving_models import ServingModels
@@ -46,6 +48,7 @@ def query_consumer(settings: Settings) -> QueryParts:
 
     Raises:
         kith.errors.ReleaseError: the model release is missing or altered.
+        kith.errors.InputError: the key of rights does not fit its algorithm.
     """
     require(settings, "kafka_bootstrap", "milvus_uri")
     models, held = serving_models(settings), wiring.index(settings)
@@ -69,6 +72,7 @@ def query_consumer(settings: Settings) -> QueryParts:
         lambda: resolve_live(held.connection, each_s, prefix),
         QueryLimits(settings.query_max_limit, settings.query_max_chars),
         candidate,
+        Constraints(Rights(settings.rights_key.get_secret_value(), settings.rights_algorithm)),
     )
     consumer = QueryConsumer(
         settings.kafka_client(),

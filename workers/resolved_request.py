@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 from schemas.search_records import FilterOperator, SearchRequest
 from workers.contract import PUBLIC, Filter
@@ -19,6 +20,16 @@ class ResolvedRequest(SearchRequest):
 
     labels: tuple[str, ...] = ()
     read: tuple[Filter, ...] = ()
+
+
+def resolved(request: SearchRequest, query: str, labels: Sequence[str], read: Sequence[Filter] = ()) -> ResolvedRequest:
+    """A request whose rights were checked; the statement of them goes no further.
+
+    Args:
+        query: what is searched for.
+    """
+    given = {one.name: getattr(request, one.name) for one in fields(SearchRequest)}
+    return ResolvedRequest(**given | {"query": query, "rights": None}, labels=tuple(labels), read=tuple(read))
 
 
 def conditions(request: SearchRequest) -> tuple[Filter, ...]:
