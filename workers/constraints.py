@@ -1,4 +1,4 @@
-"""What a request may see and what its words say, around a search: rights to labels, words to filters, and back again."""
+"""What a request may see and what its words say: rights become labels and words filters, around a search."""
 
 from __future__ import annotations
 

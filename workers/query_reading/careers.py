@@ -9,7 +9,7 @@ from schemas.search_records import FilterOperator
 from workers.contract import Filter
 from workers.filters import MAX_YEARS
 from workers.query_reading.people import is_person
-from workers.query_reading.words import Said, Word, are_joined, ends_at, is_negated, lower_at, word_at
+from workers.query_reading.words import Said, Word, are_joined, ends_at, is_negated, lower_at, word_at, word_set
 
 # A level and the one next to it on its far side: a lead is senior, an intern is junior.
 _LEVELS = {
@@ -20,19 +20,18 @@ _LEVELS = {
     "mid-level": ("mid",),
     "entry-level": ("junior", "intern"),
 }
-# fmt: off
-_LEAD_IN = frozenset({
-    "a", "an", "the", "looking", "for", "need", "needs", "i", "we", "find", "me", "seeking", "searching", "search",
-    "hire",
-    "hiring", "want", "who", "is", "are", "any", "some", "our", "your", "wanted", ":", "-", "ich", "wir", "suche",
-    "suchen", "brauche", "brauchen", "ein", "eine", "einen", "einer", "busco", "buscamos", "un", "una", "cherche",
-    "cherchons", "une", "cerco", "cerchiamo", "procuro", "um", "uma", "zoek", "zoeken", "ik", "een", "szukam",
-    "je", "of",
-    "experienced", "as", "good", "great",
-})
-_ENDS_LEVEL = frozenset({
-    "in", "with", "who", ",", "en", "à", "mit", "avec", "con", "com", "met", "for", "für", "based",
-})
+_LEAD_IN = word_set(
+    """
+    a an the looking for need needs i we find me seeking searching search hire hiring want who is are any some our
+    your wanted : - ich wir suche suchen brauche brauchen ein eine einen einer busco buscamos un una cherche
+    cherchons une cerco cerchiamo procuro um uma zoek zoeken ik een szukam je of experienced as good great
+    """
+)
+_ENDS_LEVEL = word_set(
+    """
+    in with who , en à mit avec con com met for für based
+    """
+)
 _YEAR_WORDS = r"(?:years?['’]?|yrs?|jahren?|años?|ans|années?|anni|anos?|jaar|jaren|lata?)"
 _EXPERIENCE = (
     r"(?:experience\b|experienced\b|in\s+(?:the|this)\s+(?:job|trade|profession|business|field|industry)\b|"
@@ -48,17 +47,35 @@ _AT_MOST = (
     r"at\s+most|up\s+to|no\s+more\s+than|max(?:imum)?\.?(?:\s+of)?|höchstens|maximal|bis\s+zu|como\s+máximo|hasta|"
     r"au\s+plus|jusqu['’]à|al\s+massimo|no\s+máximo|até|hoogstens|maximaal|co\s+najwyżej|maksymalnie"
 )
-_BELOW = (
-    r"less\s+than|fewer\s+than|under|weniger\s+als|unter|menos\s+de|moins\s+de|meno\s+di|minder\s+dan|mniej\s+niż"
-)
+_BELOW = r"less\s+than|fewer\s+than|under|weniger\s+als|unter|menos\s+de|moins\s+de|meno\s+di|minder\s+dan|mniej\s+niż"
 _NUMBERS = {
     name: number
     for number, name in enumerate(
-        ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
-         "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"), 1
+        (
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+            "thirteen",
+            "fourteen",
+            "fifteen",
+            "sixteen",
+            "seventeen",
+            "eighteen",
+            "nineteen",
+            "twenty",
+        ),
+        1,
     )
 }
-# fmt: on
 _TITLE_WORDS = 3
 
 _WITH = r"(?:(?:with|having|mit|con|avec|com|met|z|ze)\s+)?"
@@ -133,12 +150,10 @@ def _after_person(words: Sequence[Word], place: int, end: int) -> bool:
     return closed and is_person(before) and before is not None and not are_joined(before, words[place])
 
 
-# fmt: off
-_NOT_A_TITLE = frozenset({
-    "care", "citizen", "citizens", "living", "home", "homes", "people", "residents", "center", "centre", "dog", "dogs",
-    "cat", "cats", "fitness", "housing", "health", "services", "service", "high", "school", "college", "yoga",
-    "companion",
-    "dance", "club", "team", "league", "football", "tennis", "golf", "hockey", "swim", "swimming", "choir", "camp",
-    "sports", "rugby", "soccer", "basketball", "nutrition", "travel", "community", "day", "memory", "pet", "horse",
-})
-# fmt: on
+_NOT_A_TITLE = word_set(
+    """
+    care citizen citizens living home homes people residents center centre dog dogs cat cats fitness housing
+    health services service high school college yoga companion dance club team league football tennis golf hockey
+    swim swimming choir camp sports rugby soccer basketball nutrition travel community day memory pet horse
+    """
+)

@@ -23,54 +23,101 @@ from workers.query_reading.words import (
     is_negated,
     lower_at,
     word_at,
+    word_set,
 )
 
-# fmt: off
-_IN = frozenset({"in", "en", "à", "em", "w", "we", "au", "aux"})
+_IN = word_set(
+    """
+    in en à em w we au aux
+    """
+)
 # These are too much else in other languages to stand alone: a word of their own language has to be there.
 _IN_ITALIAN = frozenset({"a", "ad"})
 _IN_PORTUGUESE = frozenset({"no", "na", "nos", "nas"})
-_ITALIAN = frozenset({
-    "cerco", "cercasi", "di", "chi", "che", "per", "esperto", "esperta", "qualcuno", "mi", "serve", "della", "del",
-    "nel",
-    "bravo", "brava", "un", "uno", "con",
-})
-_PORTUGUESE = frozenset({"procuro", "preciso", "um", "uma", "quem", "alguém", "com", "para", "de", "do", "da", "em"})
+_ITALIAN = word_set(
+    """
+    cerco cercasi di chi che esperto esperta qualcuno serve della dello degli nel nella bravo brava il uno
+    """
+)
+_PORTUGUESE = word_set(
+    """
+    procuro preciso um uma quem alguém com não precisa
+    """
+)
 _FROM = frozenset({"from", "aus", "uit"})
 _ROUTE = frozenset({"to", "nach", "naar", "into", "through", "via"})
-_ARTICLES = frozenset({
-    "the", "der", "den", "dem", "die", "het", "de", "los", "las", "les", "la", "le", "el", "i", "gli", "os", "as",
-})
-_JOINERS = frozenset({
-    "or", "and", "oder", "und", "ou", "et", "o", "e", "y", "u", "of", "en", "lub", "i", "albo", "&", "/",
-})
-_LIVING = frozenset({
-    "based", "located", "living", "residing", "resident", "situated", "ansässig", "wohnhaft", "basé", "basée", "établi",
-    "établie", "radicado", "radicada", "ubicado", "ubicada", "residente", "gevestigd", "woonachtig", "mieszkający",
-    "mieszkająca",
-})
+_ARTICLES = word_set(
+    """
+    the der den dem die het de los las les la le el i gli os as
+    """
+)
+_JOINERS = word_set(
+    """
+    or and oder und ou et o e y u of en lub i albo & /
+    """
+)
+_LIVING = word_set(
+    """
+    based located living residing resident situated ansässig wohnhaft basé basée établi établie radicado radicada
+    ubicado ubicada residente gevestigd woonachtig mieszkający mieszkająca
+    """
+)
 # What stands before "in" where the place is a topic, or was one: by its beginning, and as a whole.
 _TOPICS = (
-    "invest", "interess", "interest", "believ", "specialis", "specializ", "spezial", "especiali", "spécialis",
-    "expertise", "experienc", "erfahr", "graduat", "educat", "studi", "histor", "geschicht", "politic", "regulat",
-    "election", "refugee", "conflict", "custom", "tradit", "holiday", "vacation", "geboren", "travel",
+    "invest",
+    "interess",
+    "interest",
+    "believ",
+    "specialis",
+    "specializ",
+    "spezial",
+    "especiali",
+    "spécialis",
+    "expertise",
+    "experienc",
+    "erfahr",
+    "graduat",
+    "educat",
+    "studi",
+    "histor",
+    "geschicht",
+    "politic",
+    "regulat",
+    "election",
+    "refugee",
+    "conflict",
+    "custom",
+    "tradit",
+    "holiday",
+    "vacation",
+    "geboren",
+    "travel",
 )
-_TOPIC_WORDS = frozenset({
-    "expert", "experts", "experte", "expertin", "versed", "fluent", "made", "born", "trained", "lived", "grew", "war",
-    "wars", "degree", "written", "wrote", "married", "law", "laws", "tax", "taxes", "rules", "market", "markets",
-    "trip",
-    "trips", "journey", "recht", "steuern", "krieg", "proficient", "né", "née", "nacido", "nacida", "nato",
-    "nata", "up", "used", "worked", "bought", "interested", "property", "properties",
-})
-_STATES = frozenset({
-    "alabama", "alaska", "arizona", "arkansas", "california", "carolina", "colorado", "connecticut", "dakota",
-    "delaware",
-    "florida", "georgia", "hampshire", "hawaii", "idaho", "illinois", "indiana", "iowa", "jersey", "kansas", "kentucky",
-    "louisiana", "maine", "maryland", "massachusetts", "mexico", "michigan", "minnesota", "mississippi", "missouri",
-    "montana", "nebraska", "nevada", "ohio", "oklahoma", "ontario", "oregon", "pennsylvania", "tennessee", "texas",
-    "utah", "vermont", "virginia", "washington", "wisconsin", "wyoming", "north", "south", "west", "new",
-})
-# fmt: on
+_TOPIC_WORDS = word_set(
+    """
+    expert experts experte expertin versed fluent made born trained lived grew war wars degree written wrote
+    married law laws tax taxes rules market markets trip trips journey recht steuern krieg proficient né née
+    nacido nacida nato nata up used worked bought interested am i'm i ich ik bin estoy suis sono estou ben będę
+    """
+)
+# A country after these is where a thing is, or where it is to go.
+_THINGS = word_set(
+    """
+    property properties house houses home flat apartment villa land company companies firm firms office branch client
+    clients customer customers supplier suppliers guest guests sell selling export exporting expand expanding product
+    products produkt produkte verkaufen producto productos vender entrar produit produits vendre prodotto prodotti
+    vendere portare produto produtos product producten verkopen
+    """
+)
+_OUT_OF = frozenset({"de", "da", "du", "desde", "van", "von", "z"})
+_STATES = word_set(
+    """
+    alabama alaska arizona arkansas california carolina colorado connecticut dakota delaware florida georgia
+    hampshire hawaii idaho illinois indiana iowa jersey kansas kentucky louisiana maine maryland massachusetts
+    mexico michigan minnesota mississippi missouri montana nebraska nevada ohio oklahoma ontario oregon
+    pennsylvania tennessee texas utah vermont virginia washington wisconsin wyoming north south west new
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +167,8 @@ def _after_preposition(words: Sequence[Word], place: int) -> tuple[int, _Place] 
         return None
     if is_from and not _is_origin(words, place, held):
         return None
+    if _single(words, place - 1) is not None and lower_at(words, place - 2) in _OUT_OF:
+        return None
     if not is_from and _is_topic(word_at(words, place - 1), held):
         return None
     return _with_living(words, place), held
@@ -156,9 +205,10 @@ def _is_in(words: Sequence[Word], lower: str) -> bool:
 
 def _is_topic(before: Word | None, held: _Place) -> bool:
     """Whether the place is what somebody knows: a country may be ("expert in China"), a town after a person is not."""
-    if before is None or held.towns and is_person(before):
+    if before is None or (held.towns and is_person(before)):
         return False
-    return before.lower in _TOPIC_WORDS or before.lower.startswith(_TOPICS)
+    is_thing = bool(held.countries) and not held.towns and before.lower in _THINGS
+    return is_thing or before.lower in _TOPIC_WORDS or before.lower.startswith(_TOPICS)
 
 
 def _is_origin(words: Sequence[Word], place: int, held: _Place) -> bool:

@@ -16,6 +16,9 @@ from workers.query_reading.words import Said, words_of
 # More of one kind would contradict each other more often than not: the question is then about something else.
 _MOST_OF_A_FIELD = 1
 
+# A longer text is no question but a document, in which a place may be anybody's.
+MAX_CHARS = 400
+
 _LOOSE_ENDS = re.compile(r"^[\s,;:&/-]+|[\s,;:&/-]+$")
 _GAP = re.compile(r"\s+([,.;:?!])|\s{2,}")
 
@@ -44,7 +47,9 @@ class Reading:
 
 
 def read_query(text: str) -> Reading:
-    """Read a question, in any language; where nothing is sure, nothing is read."""
+    """Read a question, in any language; where nothing is sure, and of a long text, nothing is read."""
+    if len(text) > MAX_CHARS:
+        return Reading(text, ())
     plain = unicodedata.normalize("NFC", text)
     words = words_of(plain)
     found = [*said_places(words), *said_tongues(words), *said_levels(words), *said_years(plain)]

@@ -12,31 +12,49 @@ from dataclasses import dataclass
 from schemas.search_records import FilterOperator
 from workers.contract import Filter
 from workers.query_reading.lexicon import tongues
-from workers.query_reading.words import RELATIVES, Said, Word, back_over, is_negated, lower_at
+from workers.query_reading.words import RELATIVES, Said, Word, back_over, is_negated, lower_at, word_set
 
-# fmt: off
-_SPEAKS = frozenset({
-    "speaks", "speaking", "spricht", "sprechen", "parle", "parlent", "parlant", "habla", "hablan", "hable", "parla",
-    "parlano", "parli", "fala", "falam", "fale", "spreekt", "spreken", "mówi", "mówią", "mówiący", "mówiąca",
-})
-# "Learn to speak" asks for something else.
-_SPEAK_AFTER = frozenset({"who", "that", "which", "must", "can", "should", "people", "also"})
+_SPEAKS = word_set(
+    """
+    speaks speaking spricht parle parlant habla hable parla parli fala fale spreekt mówi mówiący mówiąca
+    """
+)
+# Many speak a language whom nobody looks for: only after "who", or after "people".
+_SPEAK = frozenset({"speak", "sprechen", "parlent", "hablan", "parlano", "falam", "spreken", "mówią"})
+# After the language, as German and Dutch have it.
+_SPEAKS_LAST = frozenset({"spricht", "sprechen", "spreekt", "spreken"})
+_HOW = frozenset({"native", "fluent"})
+_SPEAK_AFTER = word_set(
+    """
+    who that which must can should people also die qui que che którzy leute personen gente gens persone pessoas
+    mensen ludzie
+    """
+)
 _FLUENT = frozenset({"fluent", "fluently", "proficient"})
-_BETWEEN = frozenset({
-    "fluent", "fluently", "good", "excellent", "native", "also", "both", "well", "perfect", "some", "conversational",
-    "fließend", "fliessend", "gut", "sehr", "auch", "perfekt", "couramment", "bien", "aussi", "con", "fluidez",
-    "también", "bene", "anche", "bem", "também", "vloeiend", "goed", "ook", "biegle", "dobrze", "też", "po", "in", "l",
-    "le", "el", "il", "o", "en",
-})
-_ANY = frozenset({"or", "oder", "ou", "o", "of", "lub", "albo", "/"})
-_ALL = frozenset({"and", "und", "et", "y", "e", "en", "i", "&", "+", "as"})
-_LEARNT = frozenset({
-    "test", "tests", "exam", "exams", "course", "courses", "club", "lesson", "lessons", "class", "classes", "practice",
-    "country", "countries", "world", "market", "markets", "coach", "teacher", "teachers", "tutor", "tutors", "skills",
-    "clients", "customers", "patients", "children", "kids", "pupils", "students", "audience", "audiences", "tourists",
-    "guests", "users", "voters", "countries'", "part", "media", "press", "literature", "community",
-})
-# fmt: on
+_BETWEEN = word_set(
+    """
+    fluent fluently good excellent native also both well perfect some conversational fließend fliessend gut sehr
+    auch perfekt couramment bien aussi con fluidez también bene anche bem também vloeiend goed ook biegle dobrze
+    też po in l le el il o en
+    """
+)
+_ANY = word_set(
+    """
+    or oder ou o of lub albo /
+    """
+)
+_ALL = word_set(
+    """
+    and und et y e en i & + as
+    """
+)
+_LEARNT = word_set(
+    """
+    test tests exam exams course courses club lesson lessons class classes practice country countries world market
+    markets coach teacher teachers tutor tutors skills clients customers patients children kids pupils students
+    audience audiences tourists guests users voters countries' part media press literature community
+    """
+)
 _COMPOUND = re.compile(r"(.{3,})(?:sprachig|talig)(?:e|er|en|es|em)?")
 
 
@@ -60,14 +78,14 @@ def said_tongues(words: Sequence[Word]) -> Iterator[Said]:
         if found is None:
             place += 1
             continue
-        start = back_over(words, place, RELATIVES)
+        start = back_over(words, back_over(words, place, _HOW), RELATIVES)
         yield Said(words[start].start, words[found.end - 1].end, found.filters)
         place = found.end
 
 
 def _after_verb(words: Sequence[Word], place: int) -> _Tongues | None:
     lower, before = words[place].lower, lower_at(words, place - 1)
-    speaks = (lower in _SPEAKS and before not in {"public", "to"}) or (lower == "speak" and before in _SPEAK_AFTER)
+    speaks = (lower in _SPEAKS and before not in {"public", "to"}) or (lower in _SPEAK and before in _SPEAK_AFTER)
     if not (speaks or (lower in _FLUENT and lower_at(words, place + 1) == "in")):
         return None
     at = place + 1
@@ -95,7 +113,7 @@ def _tongues(words: Sequence[Word], place: int) -> _Tongues | None:
 
 
 def _before_speaking(words: Sequence[Word], place: int) -> _Tongues | None:
-    """As in "Polish-speaking", "native Polish speaker", "polnischsprachig"."""
+    """As in "Polish-speaking", "native Polish speaker", "polnischsprachig", "der Polnisch spricht"."""
     compound = _COMPOUND.fullmatch(words[place].key)
     if compound is not None:
         code = tongues().get(compound.group(1))
@@ -103,6 +121,9 @@ def _before_speaking(words: Sequence[Word], place: int) -> _Tongues | None:
     found = tongues().at(words, place)
     if found is None:
         return None
+    last = _tongues(words, place)
+    if last is not None and lower_at(words, last.end) in _SPEAKS_LAST:
+        return _Tongues(last.codes, last.every, last.end + 1)
     end = found.end + (lower_at(words, found.end) == "-")
     is_said = lower_at(words, end) in {"speaking", "speaker", "speakers"}
     return _Tongues((found.thing,), True, end + 1) if is_said and lower_at(words, end + 1) not in _LEARNT else None

@@ -15,15 +15,24 @@ _WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 _UNDECOMPOSED = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ı": "i", "’": "'"})
 _NEGATED_BEFORE = 3
 
-# fmt: off
-NEGATIONS = frozenset({
-    "not", "no", "never", "outside", "except", "excluding", "without", "beyond", "but", "doesn't", "don't",
-    "nicht", "kein", "keine", "keinen", "ohne", "außer", "ausser", "außerhalb", "pas", "hors", "sauf", "sans", "ni",
-    "sin", "fuera", "excepto", "salvo", "non", "fuori", "tranne", "senza", "não", "fora", "exceto", "sem",
-    "niet", "geen", "buiten", "behalve", "zonder", "nie", "poza", "oprócz", "bez",
-})
-RELATIVES = frozenset({"who", "that", "which", "der", "die", "qui", "que", "che", "wie", "który", "która"})
-# fmt: on
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a table in the source."""
+    return frozenset(text.split())
+
+
+NEGATIONS = word_set(
+    """
+    not no never outside except excluding without beyond but doesn't don't nicht kein keine keinen ohne außer
+    ausser außerhalb pas hors sauf sans ni sin fuera excepto salvo non fuori tranne senza não fora exceto sem niet
+    geen buiten behalve zonder nie poza oprócz bez
+    """
+)
+RELATIVES = word_set(
+    """
+    who that which der die qui que che wie który która
+    """
+)
 
 
 @dataclass(frozen=True)
