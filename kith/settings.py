@@ -133,6 +133,13 @@ class Settings(BaseSettings):
     )
     gateway_max_body_bytes: int = Field(65_536, ge=256, le=10_000_000, description="Largest body of an HTTP request")
 
+    rights_key: SecretStr = Field(
+        SecretStr(""), description="Key of the rights in requests: a shared secret, or a public key in PEM"
+    )
+    rights_algorithm: Literal["HS256", "RS256", "ES256", "EdDSA"] = Field(
+        "HS256", description="Algorithm that rights are signed with; no other is taken"
+    )
+
     # Every process.
     health_host: str = Field("127.0.0.1", description="Address of /healthz, /readyz and /metrics")
     health_port: int = Field(
@@ -243,7 +250,7 @@ def _describe(error: ValidationError) -> str:
             close = difflib.get_close_matches(name, Settings.model_fields, n=1)
             parts.append(f"unknown setting {name} in {CONFIG_FILE}" + (f" (did you mean {close[0]}?)" if close else ""))
         else:
-            shown = "" if name.endswith(("password", "token", "settings")) else f" (got {item['input']!r})"
+            shown = "" if name.endswith(("password", "token", "key", "settings")) else f" (got {item['input']!r})"
             parts.append(f"{name}: {item['msg'].removeprefix('Value error, ')}{shown}")
     return "Wrong settings: " + "; ".join(parts) + "."
 

@@ -10,6 +10,7 @@ from kith import wiring
 from kith.settings import Settings, require
 from kith.wiring_rollout import of_release
 from workers.comparison import CandidateTraffic
+from workers.constraints import Constraints
 from workers.impressions import Impressions
 from workers.load import RequestQueue
 from workers.model_collections import collection_name, describe, resolve_live
@@ -18,6 +19,7 @@ from workers.query_vectors import QueryVectors
 from workers.reply_sender import ReplySender
 from workers.request_reader import RequestReader
 from workers.retrieval import Retrieval
+from workers.rights import Rights
 from workers.rollout_watch import RolloutWatch
 from workers.search import QueryLimits, Searcher
 from workers.serving_models import ServingModels
@@ -53,6 +55,7 @@ def query_consumer(settings: Settings) -> QueryParts:
 
     Raises:
         kith.errors.ReleaseError: the model release is missing or altered.
+        kith.errors.InputError: the key of rights does not fit its algorithm.
     """
     require(settings, "kafka_bootstrap", "milvus_uri")
     models, held = serving_models(settings), wiring.index(settings)
@@ -79,6 +82,7 @@ def query_consumer(settings: Settings) -> QueryParts:
         lambda: resolve_live(held.connection, each_s, prefix),
         QueryLimits(settings.query_max_limit, settings.query_max_chars, settings.query_max_depth),
         candidate,
+        Constraints(Rights(settings.rights_key.get_secret_value(), settings.rights_algorithm)),
     )
     impressions = Impressions(settings.kafka_client(), records, declared) if settings.impressions else None
     reply_topics = re.escape(settings.topic_prefix) + settings.reply_topics_allowed

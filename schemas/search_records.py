@@ -95,7 +95,8 @@ class SearchRequest:
     mode: SearchMode = SearchMode.AUTO
     read_query: bool = True
     explain: bool = False
-    rights: str | None = None
+    # Not shown: whoever reads it in a log could use it.
+    rights: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_avro(cls, data: dict[str, Any]) -> SearchRequest:

@@ -35,6 +35,7 @@ _PROFILE_ID = re.compile(rf"[A-Za-z0-9._:-]{{1,{MAX_PROFILE_ID_CHARS}}}")
 _NOT_IN_ID = re.compile(r"[^A-Za-z0-9._:-]")
 _COUNTRY = re.compile(r"[A-Z]{2}")
 _LANGUAGE = re.compile(r"[a-z]{2}")
+_VISIBILITY = re.compile(r"[a-z0-9_-]{1,32}")
 _DATE = re.compile(r"[0-9]{4}(-(0[1-9]|1[0-2]))?")
 _NOT_IN_LINE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _NOT_IN_LONG_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -126,6 +127,7 @@ def validate_profile(profile: Profile) -> None:
     _code("country", profile.country, _COUNTRY, "Give two upper-case letters (ISO 3166-1 alpha-2), for example FR.")
     if profile.seniority is not None and profile.seniority not in SENIORITIES:
         raise InputError("seniority: not one of the seven levels.", f"Give one of {', '.join(SENIORITIES)}.")
+    _code("visibility", profile.visibility, _VISIBILITY, "Give 1 to 32 of a-z 0-9 _ -, or leave it out for everybody.")
     for i, skill in enumerate(profile.skills):
         _line(f"skills[{i}]", skill)
     for i, language in enumerate(profile.languages):

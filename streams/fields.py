@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from schemas.records import Profile
-from workers.contract import ProfileFields
+from workers.contract import PUBLIC, ProfileFields
+
+# Of a date, YYYY or YYYY-MM.
+_YEAR = 4
 
 
 def profile_fields(profile: Profile, occurred_at: int | None) -> ProfileFields:
@@ -18,4 +21,7 @@ def profile_fields(profile: Profile, occurred_at: int | None) -> ProfileFields:
         skills=tuple(profile.skills),
         languages=tuple(profile.languages),
         occurred_at_ms=occurred_at or 0,
+        # Only what says nothing is for everybody.
+        visibility=PUBLIC if profile.visibility is None else profile.visibility,
+        career_since=min((int(one.start[:_YEAR]) for one in profile.positions if one.start), default=0),
     )

@@ -10,10 +10,14 @@ from dataclasses import dataclass
 
 from kith.errors import InputError
 from schemas.records import Profile
-from workers.filters import FILTERABLE_FIELDS
+from workers.contract import PUBLIC
+from workers.filters import FILTERABLE_FIELDS, FieldKind
 
-# What a search filters on, but for the identity: naming profiles is the business of a list of ids.
-FIELDS = tuple(name for name in FILTERABLE_FIELDS if name != "profile_id")
+# What a search filters on, but for the identity, as naming profiles is the business of a list of ids, and for what is
+# counted from the present year.
+FIELDS = tuple(name for name, kind in FILTERABLE_FIELDS.items() if name != "profile_id" and kind is not FieldKind.YEARS)
+
+_MEANT_BY_NOTHING = {"visibility": PUBLIC}
 
 _FORM = re.compile(r"\s*(\w+)\s*(!?=)(?!=)(.*)", re.DOTALL)
 
@@ -29,7 +33,7 @@ class Condition:
     def holds(self, profile: Profile) -> bool:
         """Whether the profile has (negated: has not) one of the values; of a list, as an item of it."""
         held = getattr(profile, self.field)
-        items = held if isinstance(held, list) else [held or ""]
+        items = held if isinstance(held, list) else [held or _MEANT_BY_NOTHING.get(self.field, "")]
         return self.negated != any(_folded(item) in self.values for item in items)
 
     def __str__(self) -> str:

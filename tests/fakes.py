@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import numpy as np
 
 from kith.errors import ReleaseError, Unavailable
 from schemas.search_records import FilterOperator
-from workers.contract import Embedder, Filter, Hit, Row, Vectors
+from workers.contract import Embedder, Filter, Hit, OwnOperator, Row, Vectors
 from workers.filters import expression
 from workers.serving_models import ServingModels
 
@@ -94,6 +95,8 @@ class BruteForceIndex:
 
 
 def _holds(row: Row, condition: Filter) -> bool:
+    if condition.field == "years":
+        return _worked(row, condition)
     held = row.profile_id if condition.field == "profile_id" else getattr(row.fields, condition.field)
     among = [value in condition.values for value in ([held] if isinstance(held, str) else held)]
     match condition.operator:
@@ -101,5 +104,14 @@ def _holds(row: Row, condition: Filter) -> bool:
             return not any(among)
         case FilterOperator.CONTAINS_ALL:
             return set(condition.values) <= set(held)
+        case OwnOperator.STARTS_WITH:
+            return any(held == value or held.startswith(f"{value},") for value in condition.values)
         case _:
             return any(among)
+
+
+def _worked(row: Row, condition: Filter) -> bool:
+    since = row.fields.career_since
+    years = datetime.now(UTC).year - since
+    least = condition.operator is FilterOperator.AT_LEAST
+    return since > 0 and (years >= int(condition.values[0]) if least else years <= int(condition.values[0]))

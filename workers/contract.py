@@ -8,16 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from kith.deadline import Deadline
+from kith.errors import InputError
 from schemas.records import Stage
 from schemas.search_records import FilterOperator
 
 Vectors = npt.NDArray[np.float32]
+
+# The label of a profile that everybody may find.
+PUBLIC = "public"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,8 @@ class ProfileFields:
 
     Attributes:
         occurred_at_ms: event time of the change, milliseconds since the epoch, UTC.
+        visibility: label that a requester's rights have to name.
+        career_since: year in which the earliest position began; 0 when unknown.
     """
 
     name: str
@@ -37,6 +44,8 @@ class ProfileFields:
     skills: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
     occurred_at_ms: int = 0
+    visibility: str = PUBLIC
+    career_since: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +143,21 @@ class Row:
     vector: npt.NDArray[np.float32]
 
 
+class OwnOperator(StrEnum):
+    """How a filter compares that kith makes itself: no request can name these.
+
+    STARTS_WITH: the value is one of these, or begins with one of them and a comma.
+    """
+
+    STARTS_WITH = "starts_with"
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """A structured condition on one scalar field; several are joined by AND."""
 
     field: str
-    operator: FilterOperator
+    operator: FilterOperator | OwnOperator
     values: tuple[str, ...]
 
 
@@ -156,13 +174,30 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class CollectionInfo:
-    """A concrete collection and what its vectors were made with."""
+    """A concrete collection and what its vectors were made with.
+
+    Attributes:
+        lacks: fields that this kith writes and filters on, and that the collection was made without.
+    """
 
     name: str
     model: str
     renderer: str
     dim: int
     properties: Mapping[str, str] = field(default_factory=dict)
+    lacks: tuple[str, ...] = ()
+
+    def require_whole(self) -> None:
+        """Stop at a collection that an earlier kith made.
+
+        Raises:
+            InputError: it lacks fields; names them, and the command that makes it anew.
+        """
+        if self.lacks:
+            raise InputError(
+                f"The collection {self.name} was made by an earlier kith, without {' and '.join(self.lacks)}.",
+                "Run `kith rebuild --fresh`: it fills it again from the log, without embedding.",
+            )
 
 
 class Index(Protocol):

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from enum import Enum
 from types import MappingProxyType
 
 from kith.errors import InputError
 from schemas.search_records import FilterOperator
-from workers.contract import Filter
+from workers.contract import Filter, OwnOperator
 from workers.limits import FIELD_LIMITS, PROFILE_ID_LIMIT, utf8_length
 
+# Most filters of a request, and most beside them that kith itself adds: what it read, and what may be seen.
 MAX_FILTERS = 16
+MAX_OWN_FILTERS = 8
 MAX_VALUES = 256
+MAX_YEARS = 80
 
 _ALL = FilterOperator
 
@@ -22,6 +27,7 @@ class FieldKind(Enum):
 
     SCALAR = frozenset({_ALL.EQ, _ALL.IN, _ALL.NOT_IN})
     ARRAY = frozenset({_ALL.EQ, _ALL.CONTAINS_ANY, _ALL.CONTAINS_ALL})
+    YEARS = frozenset({_ALL.AT_LEAST, _ALL.AT_MOST})
 
     @property
     def operators(self) -> frozenset[FilterOperator]:
@@ -37,8 +43,10 @@ FILTERABLE_FIELDS: Mapping[str, FieldKind] = MappingProxyType(
         "country": FieldKind.SCALAR,
         "industry": FieldKind.SCALAR,
         "seniority": FieldKind.SCALAR,
+        "visibility": FieldKind.SCALAR,
         "skills": FieldKind.ARRAY,
         "languages": FieldKind.ARRAY,
+        "years": FieldKind.YEARS,
     }
 )
 
@@ -50,23 +58,42 @@ _TEMPLATES: Mapping[tuple[FieldKind, FilterOperator], str] = MappingProxyType(
         (FieldKind.ARRAY, _ALL.EQ): "array_contains({field}, {first})",
         (FieldKind.ARRAY, _ALL.CONTAINS_ANY): "array_contains_any({field}, [{values}])",
         (FieldKind.ARRAY, _ALL.CONTAINS_ALL): "array_contains_all({field}, [{values}])",
+        # Year 0 is an unknown one: who does not say is neither experienced nor a beginner.
+        (FieldKind.YEARS, _ALL.AT_LEAST): "{field} > 0 and {field} <= {year}",
+        (FieldKind.YEARS, _ALL.AT_MOST): "{field} > 0 and {field} >= {year}",
     }
 )
+
+_SINGLE = frozenset({_ALL.EQ, _ALL.AT_LEAST, _ALL.AT_MOST})
+_YEARS = re.compile("[0-9]{1,2}")
 
 # Exactly the escapes that the grammars of Milvus Lite and of the server share; everything else stands for itself.
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
 
 
-def expression(filters: Sequence[Filter]) -> str:
+# Of a pattern: what would stand for something else. A backslash has no form that both servers agree on.
+_PATTERN_ESCAPES = str.maketrans({"%": r"\%", "_": r"\_"})
+
+
+def expression(filters: Sequence[Filter], year: int | None = None) -> str:
     """The expression that holds where every filter holds; empty for no filter.
+
+    Args:
+        year: that years are counted to; None for the present one, UTC.
 
     Raises:
         kith.errors.InputError: a field, operator, number of filters, number of values or value that is not allowed;
             names the field and what is allowed.
     """
-    if len(filters) > MAX_FILTERS:
+    if len(filters) > MAX_FILTERS + MAX_OWN_FILTERS:
         raise InputError(f"The request has {len(filters)} filters.", f"At most {MAX_FILTERS} are allowed.")
-    return " and ".join(f"({_condition(item)})" for item in filters)
+    year = datetime.now(UTC).year if year is None else year
+    return " and ".join(f"({_condition(item, year)})" for item in filters)
+
+
+def stored_field(name: str) -> str:
+    """The field of the collection that a filter's field is compared with."""
+    return "career_since" if FILTERABLE_FIELDS[name] is FieldKind.YEARS else name
 
 
 def ids_expression(profile_ids: Sequence[str]) -> str:
@@ -89,24 +116,46 @@ def literal(value: str) -> str:
     return f'"{value.translate(_ESCAPES)}"'
 
 
-def _condition(item: Filter) -> str:
+def _condition(item: Filter, year: int) -> str:
     kind = FILTERABLE_FIELDS.get(item.field)
     if kind is None:
         raise InputError(
             f"The field {item.field!r} cannot be filtered on.", f"These can: {', '.join(FILTERABLE_FIELDS)}."
         )
+    if isinstance(item.operator, OwnOperator):
+        return _begins(item)
     if item.operator not in kind.operators:
         allowed = ", ".join(sorted(kind.operators))
         raise InputError(
             f"The field {item.field!r} does not take the operator {item.operator}.", f"It takes: {allowed}."
         )
     _check_values(item)
+    if kind is FieldKind.YEARS:
+        _check_years(item)
+        return _TEMPLATES[kind, item.operator].format(field=stored_field(item.field), year=year - int(item.values[0]))
     values = [literal(value) for value in item.values]
     return _TEMPLATES[kind, item.operator].format(field=item.field, first=values[0], values=", ".join(values))
 
 
+def _begins(item: Filter) -> str:
+    _check_values(item)
+    if any("\\" in value for value in item.values):
+        raise InputError(f"A value of the filter on {item.field!r} has a backslash.", "Compare with eq instead.")
+    patterns = [literal(f"{value.translate(_PATTERN_ESCAPES)},%") for value in item.values]
+    begun = " or ".join(f"{item.field} like {pattern}" for pattern in patterns)
+    return f"{item.field} in [{', '.join(literal(value) for value in item.values)}] or {begun}"
+
+
+def _check_years(item: Filter) -> None:
+    if not (_YEARS.fullmatch(item.values[0]) and int(item.values[0]) <= MAX_YEARS):
+        raise InputError(
+            f"The filter on {item.field!r} has the value {item.values[0][:20]!a}.",
+            f"Give a whole number of years, 0 to {MAX_YEARS}.",
+        )
+
+
 def _check_values(item: Filter) -> None:
-    most = 1 if item.operator is FilterOperator.EQ else MAX_VALUES
+    most = 1 if item.operator in _SINGLE else MAX_VALUES
     if not 1 <= len(item.values) <= most:
         raise InputError(
             f"The filter on {item.field!r} has {len(item.values)} values.",

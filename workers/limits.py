@@ -40,6 +40,7 @@ FIELD_LIMITS: Mapping[str, FieldLimit] = MappingProxyType(
         "seniority": FieldLimit(256),
         "skills": FieldLimit(128, max_items=64),
         "languages": FieldLimit(64, max_items=32),
+        "visibility": FieldLimit(32),
     }
 )
 

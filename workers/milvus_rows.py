@@ -15,10 +15,13 @@ ID_FIELD = "profile_id"
 VERSION_FIELD = "version"
 TEXT_FIELD = "text"
 OCCURRED_FIELD = "occurred_at_ms"
+CAREER_FIELD = "career_since"
 VECTOR_FIELD = "vector"
 
 # All that a hit shows. Always named in a search: without it Milvus Lite returns every field, the vector too.
-OUTPUT_FIELDS = (VERSION_FIELD, *FIELD_LIMITS, OCCURRED_FIELD, TEXT_FIELD)
+OUTPUT_FIELDS = (VERSION_FIELD, *FIELD_LIMITS, OCCURRED_FIELD, CAREER_FIELD, TEXT_FIELD)
+# What a collection has to have.
+STORED_FIELDS = (ID_FIELD, *OUTPUT_FIELDS, VECTOR_FIELD)
 
 _MAX_INT64 = 2**63 - 1
 # A unit vector in float32 is off by far less; a vector that nobody normalised by far more.
@@ -53,7 +56,12 @@ def check_row(row: Row, dim: int) -> None:
     _check_string(row.profile_id, TEXT_FIELD, row.text, TEXT_LIMIT)
     for name, limit in FIELD_LIMITS.items():
         _check_field(row.profile_id, name, getattr(row.fields, name), limit)
-    for name, number in ((VERSION_FIELD, row.version), (OCCURRED_FIELD, row.fields.occurred_at_ms)):
+    numbers = {
+        VERSION_FIELD: row.version,
+        OCCURRED_FIELD: row.fields.occurred_at_ms,
+        CAREER_FIELD: row.fields.career_since,
+    }
+    for name, number in numbers.items():
         if not -_MAX_INT64 <= number <= _MAX_INT64:
             raise _refusal(row.profile_id, name, f"is {number}, beyond 64 bits")
     _check_vector(row, dim)
@@ -81,6 +89,7 @@ def to_entity(row: Row) -> dict[str, Any]:
         value = getattr(row.fields, name)
         entity[name] = value if limit.max_items is None else list(value)
     entity[OCCURRED_FIELD] = row.fields.occurred_at_ms
+    entity[CAREER_FIELD] = row.fields.career_since
     entity[VECTOR_FIELD] = row.vector
     return entity
 
@@ -97,7 +106,7 @@ def to_hit(found: Mapping[str, Any]) -> Hit:
         version=entity[VERSION_FIELD],
         # float32 rounding can pass 1 by a few units in the last place.
         score=max(-1.0, min(1.0, float(found["distance"]))),
-        fields=ProfileFields(**values, occurred_at_ms=entity[OCCURRED_FIELD]),
+        fields=ProfileFields(**values, occurred_at_ms=entity[OCCURRED_FIELD], career_since=entity[CAREER_FIELD]),
         text=entity[TEXT_FIELD],
     )
 

@@ -15,12 +15,20 @@ from pymilvus.milvus_client.index import IndexParams
 from kith.deadline import Deadline
 from kith.errors import InputError
 from workers.contract import CollectionInfo
-from workers.filters import FILTERABLE_FIELDS
+from workers.filters import FILTERABLE_FIELDS, stored_field
 from workers.limits import FIELD_LIMITS, PROFILE_ID_LIMIT, TEXT_LIMIT
 from workers.milvus_connection import Capabilities, MilvusConnection
 from workers.milvus_errors import MissingCollection
 from workers.milvus_index import vector_dim
-from workers.milvus_rows import ID_FIELD, OCCURRED_FIELD, TEXT_FIELD, VECTOR_FIELD, VERSION_FIELD
+from workers.milvus_rows import (
+    CAREER_FIELD,
+    ID_FIELD,
+    OCCURRED_FIELD,
+    STORED_FIELDS,
+    TEXT_FIELD,
+    VECTOR_FIELD,
+    VERSION_FIELD,
+)
 
 LIVE_ALIAS = "profiles"
 
@@ -176,7 +184,9 @@ def describe(connection: MilvusConnection, name: str, timeout_s: float) -> Colle
             f"The collection {name} does not say which model made its vectors.",
             "Drop it, or point the alias at a collection that kith created.",
         )
-    return CollectionInfo(name, properties[_MODEL], properties[_RENDERER], vector_dim(described), properties)
+    there = {field["name"] for field in described["fields"]}
+    lacks = tuple(field for field in STORED_FIELDS if field not in there)
+    return CollectionInfo(name, properties[_MODEL], properties[_RENDERER], vector_dim(described), properties, lacks)
 
 
 def models_of(connection: MilvusConnection, timeout_s: float, prefix: str = "") -> dict[str, str]:
@@ -228,6 +238,7 @@ def _schema(dim: int) -> CollectionSchema:
                 max_length=limit.max_bytes,
             )
     schema.add_field(OCCURRED_FIELD, DataType.INT64)
+    schema.add_field(CAREER_FIELD, DataType.INT64)
     schema.add_field(TEXT_FIELD, DataType.VARCHAR, max_length=TEXT_LIMIT.max_bytes)
     schema.add_field(VECTOR_FIELD, DataType.FLOAT_VECTOR, dim=dim)
     return schema
@@ -247,7 +258,7 @@ def _index_and_load(client: MilvusClient, name: str, capabilities: Capabilities,
 def _indexes(capabilities: Capabilities) -> dict[str, str]:
     indexes = {VECTOR_FIELD: capabilities.vector_index}
     if capabilities.inverted_indexes:
-        indexes |= {field: "INVERTED" for field in FILTERABLE_FIELDS if field != ID_FIELD}
+        indexes |= {stored_field(name): "INVERTED" for name in FILTERABLE_FIELDS if name != ID_FIELD}
     return indexes
 
 
@@ -345,3 +356,4 @@ def _require_same(wanted: CollectionInfo, found: CollectionInfo) -> None:
                 f"The collection {wanted.name} was made with {what} {have}, but this release has {what} {want}.",
                 "Give the release another name, or drop the collection and rebuild it.",
             )
+    found.require_whole()

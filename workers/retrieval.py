@@ -14,6 +14,7 @@ from schemas.search_records import AppliedRecord, ReplyHit, ReplyStatus, SearchR
 from workers.contract import CollectionInfo, Embedder, Filter, Hit, Index, Vectors
 from workers.matched_text import nearest_parts, shortened
 from workers.query_vectors import QueryVectors
+from workers.resolved_request import conditions
 from workers.watermark import holds
 
 # Each hit costs an embedding of its sentences; further hits get the beginning of their text.
@@ -27,12 +28,14 @@ class Arm:
 
     Raises:
         ReleaseError: the release on this machine makes vectors of another length.
+        InputError: the collection lacks fields that every search filters on.
     """
 
     collection: CollectionInfo
     embedder: Embedder
 
     def __post_init__(self) -> None:
+        self.collection.require_whole()
         if self.embedder.dim != self.collection.dim:
             raise ReleaseError(
                 f"The release {self.collection.model} here gives vectors of {self.embedder.dim}, "
@@ -103,7 +106,7 @@ class Retrieval:
         # Requests that ask alike go to the index in one call.
         alike: dict[tuple[int, int, tuple[Filter, ...], bool], list[int]] = defaultdict(list)
         for place, request in enumerate(requests):
-            alike[request.offset, request.limit, _filters(request), bool(request.at_least)].append(place)
+            alike[request.offset, request.limit, conditions(request), bool(request.at_least)].append(place)
         deadline = Deadline.after(self._timeout_s)
         found: dict[int, _Searched | SearchReply] = {}
         for (offset, limit, filters, newest), places in alike.items():
@@ -144,10 +147,6 @@ def _matched(
         for place, parts in zip(wanted, nearest, strict=True):
             matched[place][: len(parts)] = parts
     return matched
-
-
-def _filters(request: SearchRequest) -> tuple[Filter, ...]:
-    return tuple(Filter(one.field, one.operator, tuple(one.values)) for one in request.filters)
 
 
 def _reply(found: _Searched, matched: Sequence[str], collection: CollectionInfo, embed_ms: float) -> SearchReply:

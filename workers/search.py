@@ -10,8 +10,10 @@ import structlog
 from kith.deadline import Deadline
 from kith.errors import KithError, Unavailable
 from schemas.search_records import ReplyStatus, SearchReply, SearchRequest
+from workers.constraints import Constraints
 from workers.contract import CollectionInfo
 from workers.retrieval import Arm, Retrieval, bad_request, unavailable
+from workers.rights import Rights
 from workers.serving_models import ServingModels
 from workers.traffic_split import Candidate
 
@@ -37,6 +39,7 @@ class Searcher:
         models: what queries are embedded with; a collection is only ever searched with the model of its vectors.
         resolve: the live collection, asked at most twice a second.
         candidate: a model that is being rolled out, and who is answered by it.
+        constraints: what requesters may see, and what their questions say; without it, public profiles only.
     """
 
     def __init__(
@@ -46,12 +49,14 @@ class Searcher:
         resolve: Callable[[], CollectionInfo],
         limits: QueryLimits,
         candidate: Candidate | None = None,
+        constraints: Constraints | None = None,
     ) -> None:
         self._models = models
         self._retrieval = retrieval
         self._resolve = resolve
         self._limits = limits
         self._candidate = candidate
+        self._constraints = constraints or Constraints(Rights())
         self._live: Arm | None = None
         self._live_until = Deadline.after(0)
         self._late: str | None = None
@@ -71,7 +76,7 @@ class Searcher:
                 replies[place] = refused
         accepted = [place for place in range(len(requests)) if place not in replies]
         if accepted:
-            done = self._search([requests[place] for place in accepted])
+            done = self._constraints.answer([requests[place] for place in accepted], self._search)
             replies |= dict(zip(accepted, done, strict=True))
         return [replies[place] for place in range(len(requests))]
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from kith.commands.search_filters import read_rights, reading_lines, requested_filters
 from kith.errors import InputError, Unavailable
 from kith.settings import load_settings
 
@@ -28,6 +30,15 @@ def search(
     ),
     skill: list[str] = typer.Option([], "--skill", help="A skill that the person must have; repeat for several."),
     language: list[str] = typer.Option([], "--language", help="Language spoken, ISO 639-1; repeat for any of several."),
+    years_at_least: int | None = typer.Option(None, "--years-at-least", help="Years since the first position."),
+    filter_: list[str] = typer.Option(
+        [], "--filter", help="FIELD:OPERATOR:VALUE[,VALUE…], as country:not_in:DE,AT; repeat for several."
+    ),
+    as_written: bool = typer.Option(False, "--as-written", help="Read no conditions out of the question."),
+    rights_file: Path | None = typer.Option(
+        None, "--rights-file", help="File of the signed rights to search with; - for standard input."
+    ),
+    requester: str | None = typer.Option(None, "--requester", help="Who asks, as the rights name them."),
     at_least: list[str] = typer.Option(
         [], "--at-least", help="TOPIC:PARTITION:OFFSET of a change that the index must hold; repeat for several."
     ),
@@ -36,27 +47,34 @@ def search(
 ) -> None:
     """Ask who fits: the question goes over Kafka to the query consumer, the answer comes back the same way.
 
+    What the question says of places, languages, level and years is read into filters, and shown; where nobody meets
+    it, the question is searched for as it was written.
+
     Exit codes: 0 found, 1 nobody found, 2 a request that cannot be answered, 3 no answer now.
 
     Example: `kith search "who knows about treating cancer?" --country DE --limit 5`
+
+    Example: `kith search "welder in Berlin who speaks Polish" --years-at-least 5 --filter skills:contains_any:TIG,MIG`
     """
     settings = load_settings()
     from kith import wiring
     from schemas.records import to_avro
-    from schemas.search_records import FilterOperator, ReplyStatus, RequestFilter, SearchRequest
+    from schemas.search_records import ReplyStatus, SearchRequest
     from streams.clock import now_ms
 
     timeout_s = settings.query_timeout_s if timeout is None else timeout
     if not 0 < timeout_s <= _MAX_TIMEOUT_S:
         raise InputError(f"--timeout is {timeout_s:g}.", f"Give seconds, more than 0 and up to {_MAX_TIMEOUT_S:g}.")
     any_of = {"country": country, "location": location, "industry": industry, "seniority": seniority}
-    filters = [RequestFilter(name, FilterOperator.IN, values) for name, values in any_of.items() if values]
-    if skill:
-        filters.append(RequestFilter("skills", FilterOperator.CONTAINS_ALL, skill))
-    if language:
-        filters.append(RequestFilter("languages", FilterOperator.CONTAINS_ANY, language))
     request = SearchRequest(
-        query, limit, filters, deadline_at=now_ms() + int(timeout_s * 1000), at_least=[_place(one) for one in at_least]
+        query,
+        limit,
+        requested_filters(any_of, skill, language, years_at_least, filter_),
+        deadline_at=now_ms() + int(timeout_s * 1000),
+        requester=requester,
+        at_least=[_place(one) for one in at_least],
+        read_query=not as_written,
+        rights=read_rights(rights_file),
     )
     client = wiring.search_client(settings)
     try:
@@ -91,6 +109,8 @@ def print_hits(reply: SearchReply) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    for line in reading_lines(reply.reading) if reply.reading else ():
+        typer.echo(line)
     if not reply.hits:
         typer.echo("nobody found")
         return

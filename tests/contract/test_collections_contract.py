@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
+from pymilvus import CollectionSchema, FieldSchema
 
 from kith.deadline import Deadline
 from kith.errors import InputError, Unavailable
@@ -23,6 +24,7 @@ from workers.model_collections import (
     describe,
     ensure_collection,
     filling_alias,
+    find_collection,
     resolve_live,
 )
 from workers.refilled_collection import RefilledCollection
@@ -141,6 +143,48 @@ def test_a_collection_of_another_maker_is_refused(milvus: MilvusIndex, prefix: s
 
     with pytest.raises(InputError, match="does not say which model"):
         describe(milvus.connection, foreign, TIMEOUT_S)
+
+
+def create_as_an_earlier_kith_did(milvus: MilvusIndex, prefix: str) -> str:
+    """The collection and the live alias, from before there were rights and years."""
+    made = ensure(milvus, prefix)
+    described = milvus.connection.call(
+        "describe", TIMEOUT_S, lambda c, left: c.describe_collection(made.name, timeout=left)
+    )
+    fields = [one for one in described["fields"] if one["name"] not in ("visibility", "career_since")]
+    alias = prefix + LIVE_ALIAS
+    milvus.connection.call("drop", TIMEOUT_S, lambda c, left: c.drop_alias(alias, timeout=left))
+    milvus.connection.call("drop", TIMEOUT_S, lambda c, left: c.drop_collection(made.name, timeout=left))
+    schema = CollectionSchema([FieldSchema.construct_from_dict(one) for one in fields])
+    properties = dict(described["properties"])
+    milvus.connection.call(
+        "create",
+        TIMEOUT_S,
+        lambda c, left: c.create_collection(made.name, schema=schema, properties=properties, timeout=left),
+    )
+    milvus.connection.call("alias", TIMEOUT_S, lambda c, left: c.create_alias(made.name, alias, timeout=left))
+    return made.name
+
+
+def test_a_collection_of_an_earlier_kith_is_refused_with_the_command_that_makes_it_anew(
+    milvus: MilvusIndex, prefix: str
+) -> None:
+    name = create_as_an_earlier_kith_did(milvus, prefix)
+
+    for start in (
+        lambda: ensure(milvus, prefix),
+        lambda: find_collection(milvus.connection, describe(milvus.connection, name, TIMEOUT_S), TIMEOUT_S),
+        lambda: resolve_live(milvus.connection, TIMEOUT_S, prefix).require_whole(),
+    ):
+        with pytest.raises(InputError, match=f"{name}.*visibility and career_since.*kith rebuild --fresh"):
+            start()
+    assert resolve_live(milvus.connection, TIMEOUT_S, prefix).model == RELEASE
+
+    collection = refilled(milvus, prefix)
+    collection.open(fresh=True)
+    milvus.upsert(name, rows(1), TIMEOUT_S)
+    assert collection.make_live()
+    resolve_live(milvus.connection, TIMEOUT_S, prefix).require_whole()
 
 
 def refilled(milvus: MilvusIndex, prefix: str, release: str = RELEASE, dim: int = DIM) -> RefilledCollection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from kith.errors import InputError, Unavailable
 from schemas.search_records import FilterOperator
-from workers.contract import Filter, Index, ProfileFields, Row, Vectors
+from workers.contract import Filter, Index, OwnOperator, ProfileFields, Row, Vectors
 from workers.limits import FIELD_LIMITS, fit_fields
 from workers.milvus_index import MilvusIndex
 from workers.model_collections import ensure_collection
@@ -23,6 +24,9 @@ DIM = 16
 TIMEOUT_S = 30.0
 EQ, IN, NOT_IN = FilterOperator.EQ, FilterOperator.IN, FilterOperator.NOT_IN
 ANY, ALL = FilterOperator.CONTAINS_ANY, FilterOperator.CONTAINS_ALL
+LEAST, MOST = FilterOperator.AT_LEAST, FilterOperator.AT_MOST
+BEGINS = OwnOperator.STARTS_WITH
+YEAR = datetime.now(UTC).year
 
 NASTY = [
     'say "hi"',
@@ -94,6 +98,8 @@ def test_a_row_comes_back_as_it_was_written(index: Index, collection: str) -> No
         skills=("Python", "日本語", ""),
         languages=("de", "en"),
         occurred_at_ms=1_790_000_000_123,
+        visibility="board-only",
+        career_since=1987,
     )
     index.upsert(collection, [Row("id/ü 1", 2**62, fields, "the text", vector(1)), row(2)], TIMEOUT_S)
 
@@ -195,21 +201,48 @@ def test_versions_of_more_ids_than_one_request_takes(index: Index, collection: s
         (Filter("seniority", EQ, ("senior",)), {"p2"}),
         (Filter("industry", IN, ("health",)), {"p3"}),
         (Filter("location", EQ, ("Wien",)), {"p3"}),
+        (Filter("location", BEGINS, ("Wien", "Ulm")), {"p2", "p3"}),
+        (Filter("location", BEGINS, ("Wi",)), set()),
+        (Filter("visibility", EQ, ("public",)), {"p2", "p3", "p4"}),
+        (Filter("visibility", IN, ("public", "board")), {"p1", "p2", "p3", "p4"}),
+        (Filter("visibility", NOT_IN, ("public",)), {"p1"}),
+        (Filter("years", LEAST, ("10",)), {"p1", "p2"}),
+        (Filter("years", LEAST, ("11",)), {"p1"}),
+        (Filter("years", LEAST, ("0",)), {"p1", "p2"}),
+        (Filter("years", MOST, ("10",)), {"p2", "p3"}),
+        (Filter("years", MOST, ("80",)), {"p1", "p2", "p3"}),
+        (Filter("years", MOST, ("0",)), {"p3"}),
     ],
 )
 def test_each_filter_operator(index: Index, collection: str, item: Filter, expected: set[str]) -> None:
     index.upsert(
         collection,
         [
-            row(1, country="DE", skills=("Go",), languages=("en", "de")),
-            row(2, country="DE", skills=("Rust",), seniority="senior"),
-            row(3, country="AT", skills=("Go", "C"), industry="health", location="Wien"),
-            row(4),
+            row(1, country="DE", skills=("Go",), languages=("en", "de"), visibility="board", career_since=YEAR - 11),
+            row(2, country="DE", skills=("Rust",), seniority="senior", location="Ulm, DE", career_since=YEAR - 10),
+            # Its first position begins next year.
+            row(3, country="AT", skills=("Go", "C"), industry="health", location="Wien", career_since=YEAR + 1),
+            row(4, location="Wiener Neustadt"),
         ],
         TIMEOUT_S,
     )
 
     assert ids_found(index, collection, item) == expected
+
+
+def test_the_beginning_of_a_place_is_taken_as_it_stands(index: Index, collection: str) -> None:
+    places = [value for value in NASTY if "\\" not in value and value]
+    index.upsert(
+        collection,
+        [
+            row(n, location=f"{value}{end}")
+            for n, (value, end) in enumerate((v, e) for v in places for e in (", X", "X"))
+        ],
+        TIMEOUT_S,
+    )
+
+    for number, value in enumerate(places):
+        assert ids_found(index, collection, Filter("location", BEGINS, (value,))) == {f"p{2 * number}"}, ascii(value)
 
 
 def test_filters_are_joined_by_and(index: Index, collection: str) -> None:
@@ -240,7 +273,7 @@ def test_the_most_filters_and_values_are_taken(index: Index, collection: str) ->
     index.upsert(collection, [row(1, country="c0")], TIMEOUT_S)
     most = Filter("country", IN, tuple(f"c{n}" for n in range(256)))
 
-    assert ids_found(index, collection, *[most] * 16) == {"p1"}
+    assert ids_found(index, collection, *[most] * 24) == {"p1"}
 
 
 def test_batches_of_500_rows(index: Index, collection: str) -> None:
@@ -296,6 +329,8 @@ def broken(**change: object) -> Row:
         (broken(fields=ProfileFields(name="n", skills=("x",) * 65)), "'p2'.*skills has 65 items"),
         (broken(fields=ProfileFields(name="n", languages=("x" * 65,))), "'p2'.*languages has 65 bytes"),
         (broken(version=2**63), "'p2'.*version is"),
+        (broken(fields=ProfileFields(name="n", visibility="x" * 33)), "'p2'.*visibility has 33 bytes"),
+        (broken(fields=ProfileFields(name="n", career_since=2**63)), "'p2'.*career_since is"),
     ],
 )
 def test_a_row_that_cannot_be_stored_is_refused_and_nothing_is_written(

@@ -54,6 +54,7 @@ GOOD = [
     with_profile(positions=[Position("Nurse", start="2019-04"), Position("", start="2014", end="2019-12")]),
     with_profile(education=[Education("Universidade do Minho", end="2015")]),
     *[with_profile(seniority=level) for level in SENIORITIES],
+    *[with_profile(visibility=label) for label in ("public", "board-only", "a_1", "x" * 32)],
 ]
 
 
@@ -85,6 +86,10 @@ BAD = [
     (with_profile(country="pt"), "country: not in the form that is asked for."),
     (with_profile(country="PT\n"), "country: not in the form that is asked for."),
     (with_profile(seniority="Senior"), "seniority: not one of the seven levels."),
+    *[
+        (with_profile(visibility=label), "visibility: not in the form that is asked for.")
+        for label in ("", "Public", "x" * 33, "board only", "b\u00f6ard", "public\n", 'a"')
+    ],
     (with_profile(skills=["ok", "\udfff"]), "skills[1]: lone surrogate U+DFFF at character 1."),
     (with_profile(skills=["x"] * (MAX_SKILLS + 1)), "skills: 501 items, and at most 500 are allowed."),
     (with_profile(languages=["pt", "English"]), "languages[1]: not in the form that is asked for."),

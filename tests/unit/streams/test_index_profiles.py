@@ -12,6 +12,7 @@ from streams.incoming import Incoming
 from streams.index_profiles import BatchBounds, ProfileIndexing
 from streams.known_profiles import KnownProfiles
 from tests.fakes_bus import DictIndexer, ListEffects, ListPublisher, MemoryRegistry, MemoryTable
+from workers.contract import Refresh
 from workers.render import render
 
 LIMIT = 20_000
@@ -79,6 +80,19 @@ async def test_only_the_newest_of_a_profile_is_worked_on():
     assert outcomes == {0: Outcome.INDEXED, 1: Outcome.UNCHANGED, 2: Outcome.STALE}
     assert bench.indexer.held["p"].version == 3
     assert bench.indexer.batches == [["p"]]
+
+
+async def test_a_change_of_nothing_but_the_visibility_reaches_the_index_without_embedding():
+    bench = Bench()
+    await bench.settle(bench.upsert("p"))
+    hidden = ProfileChange("p", 2, 1_000, Operation.PATCH, None, Profile("Ada", visibility="board"), ["visibility"])
+
+    outcomes = await bench.settle((b"p", bench.codec.encode("changes-value", hidden)))
+
+    assert outcomes[1] is Outcome.UNCHANGED
+    held = bench.indexer.held["p"]
+    assert (type(held), held.version, held.fields.visibility) == (Refresh, 2, "board")
+    assert held.fields.headline == "Engineer"
 
 
 async def test_delete_and_tombstone_take_the_profile_out():

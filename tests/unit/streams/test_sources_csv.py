@@ -50,6 +50,11 @@ def test_a_table_is_read_through_its_header_map():
     }
 
 
+def test_a_column_may_say_who_may_find_the_profile():
+    found = read("profile_id,name,visibility\na,Ada,board\nb,Bo,\n")
+    assert [one.change.profile.visibility for one in found] == ["board", None]
+
+
 def test_semicolons_byte_order_mark_windows_line_ends_and_a_wrong_byte():
     found = read_file(DATA / "windows.csv", Stamps())
     assert (found[0].change.profile.name, found[0].change.version) == ("Zoë", 4)

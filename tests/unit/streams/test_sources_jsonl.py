@@ -34,6 +34,15 @@ def read_one(**fields):
     return found
 
 
+def test_a_line_may_say_who_may_find_the_profile():
+    assert read_one(visibility="board").change.profile.visibility == "board"
+    assert read_one(visibility=None).change.profile.visibility is None
+    assert "visibility: a list where text is expected" in read_one(visibility=["board"]).reason
+    nested = {"profile_id": "p", "profile": {"name": "N", "visibility": "board"}}
+    (found,) = read(json.dumps(nested).encode())
+    assert found.change.profile.visibility == "board"
+
+
 def test_a_broken_line_stops_no_other():
     found = read_file(DATA / "mixed.jsonl", Stamps(lambda: NOW))
     parsed = {x.line: x.change for x in found if isinstance(x, Parsed)}

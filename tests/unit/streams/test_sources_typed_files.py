@@ -19,6 +19,8 @@ ROWS = [
     {"profile_id": "p 2", "name": "Bad Id", "version": 7, "occurred_at": WHEN, "skills": []},
     {"profile_id": "p3", "name": "Bo", "version": None, "occurred_at": None, "skills": []},
 ]
+for _row, _label in zip(ROWS, ("board", None, None), strict=True):
+    _row["visibility"] = _label
 SCHEMA = {
     "type": "record",
     "name": "Row",
@@ -28,6 +30,7 @@ SCHEMA = {
         {"name": "version", "type": ["null", "long"]},
         {"name": "occurred_at", "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}]},
         {"name": "skills", "type": {"type": "array", "items": "string"}},
+        {"name": "visibility", "type": ["null", "string"]},
     ],
 }
 
@@ -56,6 +59,7 @@ def test_each_row_is_read_or_named_whatever_the_file_is_called(tmp_path, write):
     first, second, third = read(path)
     assert isinstance(first, Parsed)
     assert (first.change.profile_id, first.change.version, first.change.profile.skills) == ("p1", 7, ["roofs", "tiles"])
+    assert (first.change.profile.visibility, third.change.profile.visibility) == ("board", None)
     assert first.change.occurred_at == int(WHEN.timestamp() * 1000)
     assert isinstance(second, Rejection)
     assert second.line == 2

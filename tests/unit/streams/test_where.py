@@ -34,6 +34,9 @@ ADA = Profile("Ada", country="DE", location="Berlin, Germany", industry="Health"
         (["country=DE", "skills=Echo"], True),
         (["country=DE", "skills=baking"], False),
         (["country=DE", "country!=DE"], False),
+        (["visibility=public"], True),
+        (["visibility!=public"], False),
+        (["visibility=board"], False),
     ],
 )
 def test_conditions_hold_or_not(given_, holds):
@@ -44,11 +47,17 @@ def test_conditions_hold_or_not(given_, holds):
     "text", ["", "country", "country=", "country=DE,", "country==DE", "=DE", 'country="DE', "!=DE"]
 )
 def test_another_form_is_refused_and_the_fields_are_named(text):
-    with pytest.raises(InputError, match=r"country, industry, seniority, skills, languages"):
+    with pytest.raises(InputError, match=r"country, industry, seniority, visibility, skills, languages"):
         parse_where(["skills=x", text])
 
 
-@pytest.mark.parametrize("name", ["name", "profile_id", "Country", "vector"])
+def test_a_visibility_is_compared_as_the_profile_has_it():
+    hidden = Profile("Bo", visibility="board")
+    assert parse_where(["visibility=board"]).holds(hidden)
+    assert not parse_where(["visibility=public"]).holds(hidden)
+
+
+@pytest.mark.parametrize("name", ["name", "profile_id", "Country", "vector", "years"])
 def test_an_unknown_field_is_named_beside_those_that_there_are(name):
     with pytest.raises(InputError, match=rf"no field '{name}'.*location, country, industry"):
         parse_where([f"{name}=x"])

@@ -6,12 +6,14 @@ from hypothesis import strategies as st
 
 from kith.errors import InputError
 from schemas.search_records import FilterOperator
-from workers.contract import Filter, ProfileFields
-from workers.filters import FILTERABLE_FIELDS, FieldKind, expression, ids_expression, literal
+from workers.contract import Filter, OwnOperator, ProfileFields
+from workers.filters import FILTERABLE_FIELDS, FieldKind, expression, ids_expression, literal, stored_field
 from workers.limits import FIELD_LIMITS
 
 EQ, IN, NOT_IN = FilterOperator.EQ, FilterOperator.IN, FilterOperator.NOT_IN
 ANY, ALL = FilterOperator.CONTAINS_ANY, FilterOperator.CONTAINS_ALL
+LEAST, MOST = FilterOperator.AT_LEAST, FilterOperator.AT_MOST
+BEGINS = OwnOperator.STARTS_WITH
 
 
 @pytest.mark.parametrize(
@@ -24,10 +26,26 @@ ANY, ALL = FilterOperator.CONTAINS_ANY, FilterOperator.CONTAINS_ALL
         (Filter("skills", ANY, ("Go", "C")), '(array_contains_any(skills, ["Go", "C"]))'),
         (Filter("languages", ALL, ("en", "de")), '(array_contains_all(languages, ["en", "de"]))'),
         (Filter("profile_id", IN, ("p-1",)), '(profile_id in ["p-1"])'),
+        (Filter("visibility", EQ, ("board",)), '(visibility == "board")'),
+        (Filter("years", LEAST, ("10",)), "(career_since > 0 and career_since <= 2016)"),
+        (Filter("years", LEAST, ("0",)), "(career_since > 0 and career_since <= 2026)"),
+        (Filter("years", MOST, ("3",)), "(career_since > 0 and career_since >= 2023)"),
+        (Filter("location", BEGINS, ("Ulm",)), '(location in ["Ulm"] or location like "Ulm,%")'),
+        (
+            Filter("location", BEGINS, ('a"b', "50%_")),
+            r"""(location in ["a\"b", "50%_"] or location like "a\"b,%" or location like "50\\%\\_,%")""",
+        ),
     ],
 )
 def test_each_operator_has_its_form(item: Filter, expected: str) -> None:
-    assert expression([item]) == expected
+    assert expression([item], 2026) == expected
+
+
+def test_years_are_counted_to_the_present_one_unless_another_is_given() -> None:
+    since = int(expression([Filter("years", MOST, ("0",))]).split()[-1].rstrip(")"))
+
+    assert expression([Filter("years", MOST, ("0",))], since) == expression([Filter("years", MOST, ("0",))])
+    assert since >= 2026
 
 
 def test_filters_are_joined_by_and() -> None:
@@ -53,6 +71,17 @@ def test_no_filter_is_the_empty_expression() -> None:
         (Filter("country", EQ, ("é" * 129,)), ["country", "256 bytes"]),
         (Filter("profile_id", EQ, ("p" * 129,)), ["profile_id", "128 bytes"]),
         (Filter("country", EQ, ("\ud800",)), ["country", "lone surrogates"]),
+        (Filter("country", LEAST, ("1",)), ["country", "at_least", "eq, in, not_in"]),
+        (Filter("career_since", EQ, ("2010",)), ["career_since", "cannot be filtered"]),
+        (Filter("years", EQ, ("3",)), ["years", "at_least, at_most"]),
+        (Filter("years", LEAST, ()), ["years", "0 values", "exactly 1"]),
+        (Filter("years", MOST, ("1", "2")), ["years", "2 values", "exactly 1"]),
+        (Filter("years", LEAST, ("81",)), ["years", "'81'", "0 to 80"]),
+        (Filter("years", LEAST, ("-1",)), ["years", "whole number"]),
+        (Filter("years", LEAST, ("3.5",)), ["years", "whole number"]),
+        (Filter("years", LEAST, ("٣",)), ["years", "whole number"]),
+        (Filter("years", MOST, ("1 or true",)), ["years", "whole number"]),
+        (Filter("location", BEGINS, ("back\\slash",)), ["location", "backslash"]),
     ],
 )
 def test_a_refusal_names_the_field_and_what_is_allowed(item: Filter, words: list[str]) -> None:
@@ -64,13 +93,15 @@ def test_a_refusal_names_the_field_and_what_is_allowed(item: Filter, words: list
 
 def test_too_many_filters_are_refused() -> None:
     with pytest.raises(InputError, match="At most 16"):
-        expression([Filter("country", EQ, ("DE",))] * 17)
+        expression([Filter("country", EQ, ("DE",))] * 25)
 
 
 def test_the_declared_fields_are_stored_the_way_they_are_filtered() -> None:
     fields = ProfileFields(name="n")
     for name, kind in FILTERABLE_FIELDS.items():
-        if name != "profile_id":
+        if kind is FieldKind.YEARS:
+            assert isinstance(getattr(fields, stored_field(name)), int)
+        elif name != "profile_id":
             assert isinstance(getattr(fields, name), tuple) == (kind is FieldKind.ARRAY)
             assert (FIELD_LIMITS[name].max_items is not None) == (kind is FieldKind.ARRAY)
 
