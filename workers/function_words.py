@@ -54,7 +54,7 @@ FUNCTION_WORDS = frozenset(word for words in _BY_LANGUAGE for word in words.spli
 # Those that stand inside names of people and companies.
 CONNECTORS = frozenset(
     """
-    a al and da dal de degli dei del della den der des di do dos du e el et fur i im in la las le los of te
-    ten ter the und van vom von voor y z zu zum zur
+    a ai al and co da dal de degli dei del della den der des di do dos du e el et for fur i im in la las le los of te
+    ten ter the und van vom von voor works y z zu zum zur
     """.split()  # noqa: SIM905  a list of 40 strings is no easier to read
 )

@@ -24,7 +24,7 @@ _FoundT = TypeVar("_FoundT")
 
 # Candidates that are put in order by their words, and those of meaning that are fused with them: more changed no figure
 # of `benchmarks.hybrid`.
-WORDS_DEPTH = 100
+WORDS_DEPTH = 50
 MEANING_DEPTH = 50
 
 

@@ -20,14 +20,14 @@ def route(question: str) -> SearchMode:
     """Choose a mode: semantic, keyword or hybrid.
 
     What is quoted as a whole is looked for word by word. A label (few words, and function words only where names have
-    them) and a sentence that names something (a capital after its first word) are looked for both ways: they may be a
-    name, a company, a title or a subject, and what is found tells. Any other sentence is looked for by meaning.
+    them) and a sentence that may name something (a capital after its first word) are looked for both ways: they may be
+    a name, a company, a title or a subject, and what is found tells. Any other sentence is looked for by meaning.
     """
     if _QUOTED.fullmatch(question):
         return SearchMode.KEYWORD
     tokens = _TOKEN.findall(question)
     telling = [token for token in tokens if _tells(token)]
-    if _is_label(tokens, telling) or any(_is_capitalised(token) for token in telling if token is not tokens[0]):
+    if _is_label(tokens, telling) or any(_may_name(token) for token in telling if token is not tokens[0]):
         return SearchMode.HYBRID
     return SearchMode.SEMANTIC
 
@@ -43,6 +43,7 @@ def _is_label(tokens: Sequence[str], telling: Sequence[str]) -> bool:
     return all(token in telling or CONNECTORS.issuperset(words_of(token)) for token in tokens)
 
 
-def _is_capitalised(token: str) -> bool:
+def _may_name(token: str) -> bool:
+    # Scripts without capitals do not tell names apart, so any of their words may be one.
     first = next((character for character in token if character.isalpha()), "")
-    return first != first.lower()
+    return bool(first) and (first != first.lower() or first == first.upper())

@@ -18,7 +18,7 @@ from workers.watermark import holds
 
 # Each hit costs an embedding of its sentences; further hits get the beginning of their text.
 MOST_MATCHED = 10
-_BY_MEANING = {SearchMode.SEMANTIC, SearchMode.HYBRID}
+_BY_MEANING = (SearchMode.SEMANTIC, SearchMode.HYBRID)
 _NOT_YET = "The index does not hold yet what at_least names."
 
 
