@@ -162,11 +162,13 @@ class Asked:
         words: the question's words, each with its spellings, function words left out where others remain.
         pairs: neighbours among them joined, as `workers.words.joined_pairs` joins those of a profile.
         names: the question joined as a profile's name is; empty for one that is too long to be a name.
+        sure_names: of these, whole names and neighbours of which neither is a function word.
     """
 
     words: tuple[tuple[str, ...], ...]
     pairs: tuple[str, ...]
     names: tuple[str, ...]
+    sure_names: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

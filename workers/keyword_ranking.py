@@ -84,6 +84,6 @@ def _ranked(question: Asked, hit: Hit, document: _Document) -> Ranked:
     return Ranked(
         hit,
         held / len(question.words),
-        is_named=any(joined in document.words for joined in question.names),
+        is_named=not question.sure_names.isdisjoint(document.words),
         has_phrase=bool(question.pairs) and all(joined in document.terms for joined in question.pairs),
     )

@@ -60,9 +60,11 @@ def asked(question: str) -> Asked:
     """The words of a question; none where it has neither letters nor digits."""
     words = list(dict.fromkeys(_spelled_words(question)))[:_MAX_QUESTION_WORDS]
     telling = [word for word in words if word[0] not in FUNCTION_WORDS] or words
-    names = _joined_spellings(words) + _joined_spellings(words[::-1]) if len(words) <= _MAX_NAME_WORDS else []
     pairs = [one[-1] + other[0] for one, other in pairwise(telling)]
-    return Asked(tuple(telling), tuple(dict.fromkeys(pairs)), tuple(dict.fromkeys(names)))
+    names = _both_ways(words) if len(words) <= _MAX_NAME_WORDS else []
+    together = set(_both_ways(telling))
+    sure = frozenset(name for name in names if name.startswith(_WHOLE) or name in together)
+    return Asked(tuple(telling), tuple(dict.fromkeys(pairs)), tuple(names), sure)
 
 
 def joined_pairs(words: Sequence[str]) -> list[str]:
@@ -72,6 +74,10 @@ def joined_pairs(words: Sequence[str]) -> list[str]:
 
 def _flat(words: Sequence[tuple[str, ...]]) -> list[str]:
     return [spelling for word in words for spelling in word]
+
+
+def _both_ways(words: Sequence[tuple[str, ...]]) -> list[str]:
+    return list(dict.fromkeys(_joined_spellings(words) + _joined_spellings(words[::-1])))
 
 
 def _joined_spellings(words: Sequence[tuple[str, ...]]) -> list[str]:

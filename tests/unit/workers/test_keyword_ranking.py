@@ -58,9 +58,25 @@ def test_who_holds_no_word_is_left_out_and_equals_keep_the_order_of_their_ids():
         ("who knows Ada Byron?", 1.0, True, True),
         ("Byron, Ada", 1.0, True, True),
         ("Müller ship welder", 2 / 3, False, False),
+        ("Ada", 1.0, False, False),
     ],
 )
 def test_what_is_told_of_a_hit(question, coverage, is_named, has_phrase):
     (one,) = ranked(asked(question), found(("Ada Byron", "Ship welder.")))
     assert one.coverage == pytest.approx(coverage)
     assert (one.is_named, one.has_phrase) == (is_named, has_phrase)
+
+
+@pytest.mark.parametrize(
+    ("name", "question", "is_named"),
+    [
+        ("Anouk van den Berg", "anouk van den berg", True),
+        ("Anouk van den Berg", "who is Anouk Berg?", True),
+        ("Anouk van den Berg", "op den berg", False),
+        ("Anouk van den Berg", "manager van den haven", False),
+        ("Will Smith", "will smith", True),
+        ("Will Smith", "will smith a knife", False),
+    ],
+)
+def test_function_words_alone_name_nobody(name, question, is_named):
+    assert [one.is_named for one in ranked(asked(question), found((name, "")))] in ([is_named], [])

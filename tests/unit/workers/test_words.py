@@ -78,6 +78,7 @@ def test_function_words_are_left_out_where_others_remain():
     assert asked("who is in Berlin?").words == (("berlin",),)
     assert asked("to be or not to be").words != ()
     assert asked("Will May").names == ("willmay", "0maywill", "maywill")
+    assert asked("who is Ann Lee").sure_names == {"annlee", "leeann", "0annisleewho"}
 
 
 def test_a_long_question_is_no_name_and_costs_no_more_than_its_limit():
