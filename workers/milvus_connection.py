@@ -20,6 +20,7 @@ _ResultT = TypeVar("_ResultT")
 
 _LITE_PREFIX = "milvus_lite-"
 _INVERTED_SINCE = (2, 4)
+_FULL_TEXT_SINCE = (2, 5)
 # Less than this is not sent: it would only burden a server that cannot answer in time.
 _LEAST_TIMEOUT_S = 0.005
 
@@ -47,6 +48,7 @@ class Capabilities:
         inverted_indexes: INVERTED indexes on the fields that filters compare. Lite has them for scalars only, and at
             the sizes it is for they gain nothing.
         vector_index: index type for the vector field.
+        full_text: it makes sparse vectors of texts by itself and searches them by BM25.
     """
 
     version: str
@@ -55,6 +57,7 @@ class Capabilities:
     concurrent_writers: bool
     inverted_indexes: bool
     vector_index: str
+    full_text: bool
 
 
 def capabilities_of(version: str) -> Capabilities:
@@ -67,6 +70,7 @@ def capabilities_of(version: str) -> Capabilities:
         concurrent_writers=not lite,
         inverted_indexes=not lite and _release(version) >= _INVERTED_SINCE,
         vector_index="FLAT" if lite else "AUTOINDEX",
+        full_text=lite or _release(version) >= _FULL_TEXT_SINCE,
     )
 
 
