@@ -307,4 +307,6 @@ def test_any_text_is_read_without_an_error_and_something_is_left_to_search_for(t
 
 def test_the_tables_hold_what_filters_compare_with():
     assert (countries().get("Niemczech"), tongues().get("alemán")) == ("DE", "de")
+    every = [name for town in towns().every() for name in town.spellings]
+    assert not [name for name in every if set("%_\\") & set(name)]
     assert towns().get("cracow") == towns().get("KRAKÓW")
