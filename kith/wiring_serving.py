@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from kith import wiring
 from kith.settings import Settings, require
 from kith.wiring_rollout import of_release
+from schemas.access import QUERY_GROUP
 from workers.comparison import CandidateTraffic
 from workers.model_collections import collection_name, describe, resolve_live
 from workers.query_consumer import QueryConsumer
@@ -75,7 +76,7 @@ def query_consumer(settings: Settings) -> QueryParts:
         records,
         declared,
         searcher,
-        group=f"{settings.topic_prefix}kith-query",
+        group=settings.topic_prefix + QUERY_GROUP,
         reply_topics=re.escape(settings.topic_prefix) + settings.reply_topics_allowed,
         max_batch=settings.query_max_batch,
         default_timeout_s=settings.query_timeout_s,

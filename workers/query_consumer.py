@@ -21,6 +21,7 @@ from schemas.json_requests import CONTENT_TYPE, decode_request, encode_reply
 from schemas.registry import UnknownSchema
 from schemas.search_records import ReplyStatus, SearchReply, SearchRequest
 from schemas.topics import Topics
+from workers.refused_requests import RefusedRequests
 from workers.search import Searcher
 from workers.waiting_requests import WaitingRequests
 
@@ -120,6 +121,7 @@ class QueryConsumer:
                 "log_level": 0,
             }
         )
+        self._refused = RefusedRequests(config, codec, topics.search_dead_letters)
         self._waiting: WaitingRequests[_Asked] = WaitingRequests()
         self._stop = Event()
         self._assigned = False
@@ -137,6 +139,7 @@ class QueryConsumer:
         self._require_kafka()
         # The one schema that every answer needs, refusals included; from here on the registry may be away.
         self._codec.encode(self._topics.replies.subject, SearchReply(ReplyStatus.OK))
+        self._refused.declare()
         self._consumer.subscribe([self._topics.requests.name], on_assign=self._on_assign)
         try:
             while not self._stop.is_set():
@@ -149,6 +152,7 @@ class QueryConsumer:
                     self._look_again = Deadline.after(_LOOK_EVERY_S)
         finally:
             self._producer.flush(_FLUSH_S)
+            self._refused.flush(_FLUSH_S)
             self._consumer.close()
 
     def stop(self) -> None:
@@ -217,6 +221,7 @@ class QueryConsumer:
             self._reason = away[0] if away else None
         if self._producer.flush(_FLUSH_S):
             metrics.SEARCH_DROPPED.labels(reason="not_acknowledged").inc()
+        self._refused.flush(_FLUSH_S)
         for message in self._waiting.passed([*messages, *(one.message for one in asked)]):
             self._keep_offset(message)
 
@@ -292,3 +297,4 @@ class QueryConsumer:
     def _drop(self, reason: str, message: Message) -> None:
         metrics.SEARCH_DROPPED.labels(reason=reason).inc()
         log.warning("request dropped", reason=reason, partition=message.partition(), offset=message.offset())
+        self._refused.keep(reason, message)

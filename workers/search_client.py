@@ -6,11 +6,12 @@ import random
 import uuid
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from kith.deadline import Deadline
 from kith.errors import InputError, Unavailable
 from schemas import headers
+from schemas.access import SEARCH_GROUP
 from schemas.codec import Codec
 from schemas.search_records import SearchReply, SearchRequest
 from schemas.topics import Topics
@@ -35,19 +36,20 @@ class SearchClient:
         self._consumer = Consumer(
             quiet
             | {
-                "group.id": "unused",
+                "group.id": SEARCH_GROUP,
                 "enable.auto.commit": False,
                 "fetch.wait.max.ms": 100,
                 "auto.offset.reset": "latest",
             }
         )
+        self._refused: KafkaError | None = None
         self._partition = self._listen()
 
     def ask(self, request: SearchRequest, timeout_s: float) -> SearchReply:
         """The reply to a request.
 
         Raises:
-            InputError: a text of the request is not valid Unicode.
+            InputError: a text of the request is not valid Unicode, or Kafka refuses the request for good.
             Unavailable: none came in time.
         """
         try:
@@ -64,6 +66,7 @@ class SearchClient:
                 (headers.REPLY_PARTITION, headers.pack_partition(self._partition)),
                 (headers.CORRELATION_ID, correlation_id),
             ],
+            on_delivery=self._delivered,
         )
         self._producer.poll(0)
         while not deadline.expired():
@@ -71,6 +74,11 @@ class SearchClient:
             if message is not None and _answers(message, correlation_id):
                 return self._codec.decode(message.value() or b"", SearchReply)
             self._producer.poll(0)
+            if self._refused is not None:
+                raise InputError(
+                    f"Kafka at {self._bootstrap} refuses the request: {self._refused.str()}.",
+                    "Grant what `kith topics acls --role client` shows, if it is the right to write.",
+                )
         raise Unavailable(
             f"No reply within {timeout_s:g} s on {self._replies.name} at {self._bootstrap}.",
             "Is the query consumer running? `kith status` tells; `kith serve` runs one.",
@@ -82,11 +90,18 @@ class SearchClient:
         self._codec.close()
         self._producer.flush(1.0)
 
+    def _delivered(self, error: KafkaError | None, _message: Message) -> None:
+        if error is not None and error.code() != KafkaError._MSG_TIMED_OUT:  # noqa: SLF001 - their name for it
+            self._refused = error
+
     def _listen(self) -> int:
         try:
             topic = self._consumer.list_topics(self._replies.name, timeout=_CONNECT_S).topics[self._replies.name]
             if topic.error is not None or not topic.partitions:
-                raise Unavailable(f"The topic {self._replies.name} does not exist.", "Run `kith topics apply`.")
+                raise Unavailable(
+                    f"The topic {self._replies.name} does not exist, or this user may not read it.",
+                    "Run `kith topics apply`, or grant what `kith topics acls --role client` shows.",
+                )
             partition = random.choice(sorted(topic.partitions))
             # The end is asked for now: a reply that comes before the first poll must not be missed.
             _low, end = self._consumer.get_watermark_offsets(
