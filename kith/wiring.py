@@ -14,6 +14,7 @@ from schemas.rollouts import RolloutPhase
 from schemas.topics import Topics
 
 if TYPE_CHECKING:
+    from schemas.access import Right
     from schemas.codec import Codec
     from schemas.registry import Registry
     from streams.access import AccessAdmin
@@ -68,6 +69,17 @@ def access_admin(settings: Settings) -> AccessAdmin:
     return AccessAdmin(settings.kafka_client())
 
 
+def rights(
+    settings: Settings, role: Role, *, reply_topic: str | None = None, group: str | None = None
+) -> tuple[Right, ...]:
+    """The least rights of a role in this installation. Arguments and errors as `rights_of` and `topics`."""
+    from workers.release import read_manifest
+
+    model = read_manifest(settings.model_dir).name
+    declared = topics(settings)
+    return rights_of(role, declared, settings.topic_prefix, model, reply_topic=reply_topic, group=group)
+
+
 def require_rights(settings: Settings, role: Role) -> None:
     """Stop a process whose user lacks a right of its role; plain text has no user.
 
@@ -77,8 +89,7 @@ def require_rights(settings: Settings, role: Role) -> None:
     """
     if settings.kafka_security_protocol == "PLAINTEXT":
         return
-    rights = rights_of(role, topics(settings), settings.topic_prefix)
-    if lacking := access_admin(settings).lacks(rights):
+    if lacking := access_admin(settings).lacks(rights(settings, role)):
         named = ", ".join(f"{one.operation} {one.resource} {one.name}" for one in lacking)
         raise InputError(
             f"Kafka at {settings.kafka_bootstrap} does not let this user: {named}.",

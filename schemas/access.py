@@ -16,7 +16,7 @@ INDEXER_GROUPS = "kith-indexer-"
 QUERY_GROUP = "kith-query"
 # Of `kith search`: it reads a partition by itself, joins no group, and Kafka asks for a name all the same.
 SEARCH_GROUP = "kith-search"
-# What reads on its own names a group of its own, which it does not join. None of these carries the prefix.
+# What reads on its own names a group of its own, which it does not join; these do not carry the prefix.
 _OWN_GROUPS = "kith-"
 
 
@@ -70,28 +70,28 @@ WHAT_FOR = {
 
 
 def rights_of(
-    role: Role, topics: Topics, prefix: str, *, reply_topic: str | None = None, group: str | None = None
+    role: Role, topics: Topics, prefix: str, model: str, *, reply_topic: str | None = None, group: str | None = None
 ) -> tuple[Right, ...]:
     """The least rights of a role.
 
     Args:
         prefix: put before topics and groups of this installation.
+        model: release of the indexer, whose table and group are its own.
         reply_topic: of a client; without it the shared one, on which every client reads the answers of all.
         group: consumer group of a client of its own.
     """
     if role is Role.SOURCE:
         return (_on(topics.changes, Operation.WRITE),)
     if role is Role.INDEXER:
-        return _of_indexer(topics, prefix)
+        return _of_indexer(topics, prefix, model)
     if role is Role.QUERY:
         return _of_query(topics, prefix)
     if role is Role.CLIENT:
         return _of_client(topics, reply_topic or topics.replies.name, group)
-    groups = sorted({_OWN_GROUPS, prefix + _OWN_GROUPS})
     return (
         Right(Resource.TOPIC, f"{prefix}profile.", Operation.ALL, prefixed=True),
         Right(Resource.TOPIC, f"{prefix}search.", Operation.ALL, prefixed=True),
-        *(Right(Resource.GROUP, name, Operation.ALL, prefixed=True) for name in groups),
+        *_own_groups(prefix, Operation.ALL),
     )
 
 
@@ -105,15 +105,15 @@ def topics_of(rights: Iterable[Right], topics: Topics) -> list[str]:
     ]
 
 
-def _of_indexer(topics: Topics, prefix: str) -> tuple[Right, ...]:
+def _of_indexer(topics: Topics, prefix: str, model: str) -> tuple[Right, ...]:
     return (
         *(_on(topic, Operation.READ) for topic in (*topics.inputs, topics.state, topics.receipts, topics.rollouts)),
         *(
             _on(topic, Operation.WRITE)
             for topic in (topics.state, topics.embeddings, topics.receipts, topics.dead_letters)
         ),
-        Right(Resource.GROUP, prefix + INDEXER_GROUPS, Operation.READ, prefixed=True),
-        Right(Resource.GROUP, _OWN_GROUPS, Operation.DESCRIBE, prefixed=True),
+        Right(Resource.GROUP, prefix + INDEXER_GROUPS + model, Operation.READ),
+        *_own_groups(prefix, Operation.DESCRIBE),
     )
 
 
@@ -125,11 +125,10 @@ def _of_query(topics: Topics, prefix: str) -> tuple[Right, ...]:
         *(_on(topic, Operation.WRITE) for topic in writes),
         # Each client may have a reply topic of its own, `search.replies.<name>`.
         Right(Resource.TOPIC, topics.replies.name, Operation.WRITE, prefixed=True),
-        # The indexer's commits say what the index holds.
-        *(_on(topic, Operation.DESCRIBE) for topic in topics.inputs),
-        Right(Resource.GROUP, prefix + INDEXER_GROUPS, Operation.DESCRIBE, prefixed=True),
         Right(Resource.GROUP, prefix + QUERY_GROUP, Operation.READ),
-        Right(Resource.GROUP, _OWN_GROUPS, Operation.DESCRIBE, prefixed=True),
+        # The commits of the indexers say what the index holds.
+        *(_on(topic, Operation.DESCRIBE) for topic in topics.inputs),
+        *_own_groups(prefix, Operation.DESCRIBE),
     )
 
 
@@ -141,6 +140,11 @@ def _of_client(topics: Topics, reply_topic: str, group: str | None) -> tuple[Rig
         Right(Resource.GROUP, SEARCH_GROUP, Operation.DESCRIBE),
         *(() if group is None else (Right(Resource.GROUP, group, Operation.READ),)),
     )
+
+
+def _own_groups(prefix: str, operation: Operation) -> tuple[Right, ...]:
+    names = sorted({_OWN_GROUPS, prefix + _OWN_GROUPS})
+    return tuple(Right(Resource.GROUP, name, operation, prefixed=True) for name in names)
 
 
 def _on(topic: Topic, operation: Operation) -> Right:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AclBinding,
     AclOperation,
@@ -15,10 +15,12 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
+from kith.deadline import Deadline
 from kith.errors import InputError, Unavailable
 from schemas.access import Operation, Resource, Right
 
 _TIMEOUT_S = 5.0
+_LOOK_S = 0.3
 _OPERATIONS = {
     Operation.READ: AclOperation.READ,
     Operation.WRITE: AclOperation.WRITE,
@@ -26,8 +28,8 @@ _OPERATIONS = {
     Operation.ALL: AclOperation.ALL,
 }
 _RESOURCES = {Resource.TOPIC: ResourceType.TOPIC, Resource.GROUP: ResourceType.GROUP}
-_NOT_THERE = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.GROUP_ID_NOT_FOUND})
-_NOT_ALLOWED = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED})
+# The answer about a group comes before any about a topic.
+_ANY_TOPIC = "kith"
 
 
 class AccessAdmin:
@@ -38,6 +40,7 @@ class AccessAdmin:
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
+        self._config = config
         self._bootstrap = config["bootstrap.servers"]
         self._admin = AdminClient(config | {"socket.timeout.ms": 5000, "log_level": 0})
 
@@ -54,11 +57,13 @@ class AccessAdmin:
                 future.result(_TIMEOUT_S)
             except KafkaException as error:
                 raise self._refused(error.args[0]) from error
+            except TimeoutError as error:
+                raise self._away("no answer in time") from error
 
     def lacks(self, rights: Sequence[Right]) -> list[Right]:
         """Which of these the user of this process does not have; a topic that is not there is none of them.
 
-        Of groups only those are asked for that are named whole.
+        Of a group it is only told whether it may be described: a right to read that is missing alone stays unseen.
 
         Raises:
             Unavailable: the cluster does not answer.
@@ -68,25 +73,35 @@ class AccessAdmin:
             TopicCollection(topics), include_authorized_operations=True, request_timeout=_TIMEOUT_S
         )
         held = {(Resource.TOPIC, name): self._operations(future) for name, future in found.items()}
-        groups = sorted({right.name for right in rights if right.resource is Resource.GROUP and not right.prefixed})
-        for name in groups:
-            asked = self._admin.describe_consumer_groups(
-                [name], include_authorized_operations=True, request_timeout=_TIMEOUT_S
-            )
-            held[Resource.GROUP, name] = self._operations(asked[name])
-        return [right for right in rights if _is_lacking(right, held.get((right.resource, right.name)))]
+        lacking = [right for right in rights if _is_lacking(right, held.get((right.resource, right.name)))]
+        groups = [right for right in rights if right.resource is Resource.GROUP]
+        return lacking + [right for right in groups if self._is_closed(right.name)]
 
     def _operations(self, described: Any) -> set[Any] | None:
         try:
             operations = described.result(_TIMEOUT_S).authorized_operations
         except KafkaException as error:
             code = error.args[0].code()
-            if code in _NOT_ALLOWED:
+            if code == KafkaError.TOPIC_AUTHORIZATION_FAILED:
                 return set()
-            if code in _NOT_THERE:
+            if code == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 return None
-            raise self._away(error.args[0]) from error
+            raise self._away(error.args[0].str()) from error
+        except TimeoutError as error:
+            raise self._away("no answer in time") from error
         return None if operations is None else set(operations)
+
+    def _is_closed(self, group: str) -> bool:
+        # A consumer, not the admin client, which ends the process when a coordinator has just moved.
+        consumer = Consumer(self._config | {"group.id": group, "enable.auto.commit": False, "log_level": 0})
+        deadline = Deadline.after(_TIMEOUT_S)
+        try:
+            while not deadline.expired():
+                if (answer := _about_group(consumer)) is not None:
+                    return answer == KafkaError.GROUP_AUTHORIZATION_FAILED
+        finally:
+            consumer.close()
+        raise self._away("no answer in time")
 
     def _refused(self, error: KafkaError) -> InputError | Unavailable:
         if error.code() == KafkaError.SECURITY_DISABLED:
@@ -95,13 +110,25 @@ class AccessAdmin:
             )
         if error.code() == KafkaError.CLUSTER_AUTHORIZATION_FAILED:
             return InputError(f"This user may not grant rights on Kafka at {self._bootstrap}.", "Use one that may.")
-        return self._away(error)
+        return self._away(error.str())
 
-    def _away(self, error: KafkaError) -> Unavailable:
+    def _away(self, reason: str) -> Unavailable:
         return Unavailable(
-            f"Kafka at {self._bootstrap} does not answer ({error.str()}).",
+            f"Kafka at {self._bootstrap} does not answer ({reason}).",
             "Check KITH_KAFKA_BOOTSTRAP and that the brokers are up.",
         )
+
+
+def _about_group(consumer: Consumer) -> int | None:
+    """What Kafka says of the consumer's group: 0, or the code of its refusal; None while it has said nothing."""
+    try:
+        consumer.committed([TopicPartition(_ANY_TOPIC, 0)], timeout=_LOOK_S)
+    except KafkaException:
+        # The coordinator's refusal comes to the consumer as an event, while the call only times out.
+        message = consumer.poll(0)
+        error = None if message is None else message.error()
+        return None if error is None else int(error.code())
+    return 0
 
 
 def _binding(principal: str, right: Right) -> AclBinding:

@@ -49,12 +49,12 @@ def run_indexer(settings: Settings) -> None:
     from kith.errors import InputError
     from kith.logs import configure_logs
     from kith.wiring_indexer import indexer
-    from schemas.access import Role, rights_of, topics_of
+    from schemas.access import Role, topics_of
 
     configure_logs(settings.log_format, settings.log_level, "indexer")
     wiring.require_rights(settings, Role.INDEXER)
     declared = wiring.topics(settings)
-    needed = topics_of(rights_of(Role.INDEXER, declared, settings.topic_prefix), declared)
+    needed = topics_of(wiring.rights(settings, Role.INDEXER), declared)
     held = wiring.topic_admin(settings).partitions_held()
     if missing := [name for name in needed if name not in held]:
         raise InputError(f"Topics are missing on the cluster: {', '.join(missing)}.", "Run `kith topics apply`.")

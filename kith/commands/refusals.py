@@ -7,6 +7,7 @@ import ssl
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from kith.certificates import tls_context
 from kith.deadline import Deadline
 from kith.errors import KithError, SettingsError, Unavailable
 from kith.settings import Settings, load_settings
@@ -37,7 +38,9 @@ def explained(error: KithError) -> KithError:
 
 
 def _kafka(settings: Settings) -> KithError | None:
-    from confluent_kafka import KafkaError, KafkaException
+    if settings.kafka_security_protocol.endswith("PLAINTEXT"):
+        return _plain_text_to_tls(settings)
+    from confluent_kafka import KafkaException
     from confluent_kafka.admin import AdminClient
 
     said: list[KafkaError] = []
@@ -50,12 +53,30 @@ def _kafka(settings: Settings) -> KithError | None:
             admin.poll(0)
         else:
             return None
-        for one in said:
-            if (found := _of_kafka(one, settings)) is not None:
-                return found
-        if any(one.code() == KafkaError._ALL_BROKERS_DOWN for one in said):  # noqa: SLF001 - their name for it
-            return None
+        if found := next((told for one in said if (told := _of_kafka(one, settings)) is not None), None):
+            return found
     return None
+
+
+def _plain_text_to_tls(settings: Settings) -> KithError | None:
+    host, _, port = settings.kafka_bootstrap.partition(",")[0].strip().rpartition(":")
+    if not port.isdecimal() or not _speaks_tls(host.strip("[]"), int(port)):
+        return None
+    return SettingsError(
+        f"Kafka at {settings.kafka_bootstrap} speaks TLS, and not {settings.kafka_security_protocol}.",
+        "Set KITH_KAFKA_SECURITY_PROTOCOL to SSL or SASL_SSL.",
+    )
+
+
+def _speaks_tls(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=_LOOK_S) as plain:
+            tls_context().wrap_socket(plain, server_hostname=host).close()
+    except ssl.SSLCertVerificationError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def _of_kafka(error: KafkaError, settings: Settings) -> KithError | None:
@@ -67,22 +88,16 @@ def _of_kafka(error: KafkaError, settings: Settings) -> KithError | None:
             f"Kafka at {where} refuses the user {settings.kafka_sasl_username}: {text}.",
             "Check KITH_KAFKA_SASL_USERNAME, KITH_KAFKA_SASL_PASSWORD and KITH_KAFKA_SASL_MECHANISM.",
         )
-    if error.code() == KafkaError._SSL:  # noqa: SLF001 - their name for it
+    # A broker that does not take our certificate only hangs up, as far as the code tells.
+    if error.code() == KafkaError._SSL or "SSL routines" in text:  # noqa: SLF001 - their name for it
         return SettingsError(
             f"Kafka at {where} is not reached over TLS: {text}.",
             "Check KITH_KAFKA_SSL_CA_FILE and the client certificate, and that the brokers are named as in theirs.",
-        )
-    if "security.protocol" in text:
-        return SettingsError(
-            f"Kafka at {where} closes connections of {settings.kafka_security_protocol}: {text}.",
-            "Check KITH_KAFKA_SECURITY_PROTOCOL.",
         )
     return None
 
 
 def _milvus(settings: Settings) -> KithError | None:
-    from kith.certificates import tls_context
-
     at = urlsplit(settings.milvus_uri)
     host = at.hostname or ""
     try:

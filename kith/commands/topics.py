@@ -12,7 +12,7 @@ from rich.table import Table
 from kith import wiring
 from kith.errors import InputError
 from kith.settings import load_settings
-from schemas.access import WHAT_FOR, Role, rights_of
+from schemas.access import WHAT_FOR, Role
 
 app = typer.Typer(help="Kafka topics: create what is declared, show what differs.", no_args_is_help=True)
 
@@ -79,8 +79,7 @@ def show_acls(
     """
     settings = load_settings()
     roles = list(Role) if role is None else [_role(role)]
-    declared, prefix = wiring.topics(settings), settings.topic_prefix
-    shown = {one: rights_of(one, declared, prefix, reply_topic=reply_topic, group=group) for one in roles}
+    shown = {one: wiring.rights(settings, one, reply_topic=reply_topic, group=group) for one in roles}
     if apply:
         if role is None or principal is None:
             raise InputError("--apply needs --role and --principal.", "Grant the rights of one role at a time.")
