@@ -42,6 +42,12 @@ class QueryParts:
     candidate: CandidateTraffic
 
 
+def allowed_reply_topics(settings: Settings) -> str:
+    """Regular expression that a reply topic must match in full, prefix included."""
+    # Grouped: the prefix stands before every alternative of the setting.
+    return f"{re.escape(settings.topic_prefix)}(?:{settings.reply_topics_allowed})"
+
+
 def query_consumer(settings: Settings) -> QueryParts:
     """What answers search requests.
 
@@ -77,7 +83,7 @@ def query_consumer(settings: Settings) -> QueryParts:
         declared,
         searcher,
         group=settings.topic_prefix + QUERY_GROUP,
-        reply_topics=re.escape(settings.topic_prefix) + settings.reply_topics_allowed,
+        reply_topics=allowed_reply_topics(settings),
         max_batch=settings.query_max_batch,
         default_timeout_s=settings.query_timeout_s,
     )
