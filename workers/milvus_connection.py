@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import grpc  # it ships no types
@@ -80,11 +81,15 @@ class MilvusConnection:
     Args:
         uri: `http://host:port`, `https://host:port` or `unix:/path:0`.
         token: `user:password` or an API key; None for a server without authentication.
+        ca_file: certificates (PEM) that are trusted over https; None trusts the usual ones.
         connect_timeout_s: longest wait for one attempt to connect, seconds.
     """
 
-    def __init__(self, uri: str, token: str | None = None, *, connect_timeout_s: float = 2.0) -> None:
+    def __init__(
+        self, uri: str, token: str | None = None, *, ca_file: Path | None = None, connect_timeout_s: float = 2.0
+    ) -> None:
         self.uri = uri
+        self._tls = {} if ca_file is None else {"server_pem_path": str(ca_file)}
         self._token = token or ""
         self._connect_timeout_s = connect_timeout_s
         self._lock = threading.Lock()
@@ -156,6 +161,7 @@ class MilvusConnection:
             # Not shared: a shared connection would bring another client's time limits.
             dedicated=True,
             grpc_options=_GRPC_OPTIONS,
+            **self._tls,
         )
 
     def _remaining(self, deadline: Deadline, doing: str) -> float:

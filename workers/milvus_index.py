@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -67,6 +68,7 @@ class MilvusIndex:
     Args:
         uri: `http://host:port` or `https://host:port`; nothing is opened before the first call.
         token: `user:password` or an API key; None for a server without authentication.
+        ca_file: certificates (PEM) that are trusted over https; None trusts the usual ones.
         consistency: level of searches on a server; reads of versions and counts are always Strong.
         connect_timeout_s: longest wait for one attempt to connect, seconds.
     """
@@ -76,10 +78,11 @@ class MilvusIndex:
         uri: str,
         token: str | None = None,
         *,
+        ca_file: Path | None = None,
         consistency: Consistency = "Bounded",
         connect_timeout_s: float = 2.0,
     ) -> None:
-        self.connection = MilvusConnection(uri, token, connect_timeout_s=connect_timeout_s)
+        self.connection = MilvusConnection(uri, token, ca_file=ca_file, connect_timeout_s=connect_timeout_s)
         self._consistency = consistency
         self._write_lock = threading.Lock()
         self._held: dict[str, _Held] = {}

@@ -49,11 +49,14 @@ def run_indexer(settings: Settings) -> None:
     from kith.errors import InputError
     from kith.logs import configure_logs
     from kith.wiring_indexer import indexer
+    from schemas.access import Role, topics_of
 
     configure_logs(settings.log_format, settings.log_level, "indexer")
-    declared = wiring.topics(settings).all()
+    wiring.require_rights(settings, Role.INDEXER)
+    declared = wiring.topics(settings)
+    needed = topics_of(wiring.rights(settings, Role.INDEXER), declared)
     held = wiring.topic_admin(settings).partitions_held()
-    if missing := [topic.name for topic in declared if topic.name not in held]:
+    if missing := [name for name in needed if name not in held]:
         raise InputError(f"Topics are missing on the cluster: {', '.join(missing)}.", "Run `kith topics apply`.")
     _refuse_while_filled(settings)
     # Faust's tables keep the loop that is set when they are made.

@@ -22,7 +22,7 @@ from workers.rights import Rights
 from workers.search import QueryLimits, Searcher
 from workers.serving_models import ServingModels
 
-SECRET = "a secret of thirty-two bytes or so"  # noqa: S105 (of these tests)
+SECRET = "a secret of thirty-two bytes or so"
 LABELS = ("public", "board", "hr", "")
 IN, EQ, NOT_IN = FilterOperator.IN, FilterOperator.EQ, FilterOperator.NOT_IN
 PEOPLE = {
