@@ -139,8 +139,11 @@ def _condition(item: Filter, year: int) -> str:
 
 def _begins(item: Filter) -> str:
     _check_values(item)
-    if any(_OF_PATTERNS & set(value) for value in item.values):
-        raise InputError(f"A value of the filter on {item.field!r} has one of % _ \\.", "Compare with eq instead.")
+    if any(_OF_PATTERNS & set(value) or not value.isprintable() for value in item.values):
+        raise InputError(
+            f"A value of the filter on {item.field!r} has one of % _ \\ or what is not printed.",
+            "Compare with eq instead.",
+        )
     begun = " or ".join(f"{item.field} like {literal(f'{value},%')}" for value in item.values)
     return f"{item.field} in [{', '.join(literal(value) for value in item.values)}] or {begun}"
 
