@@ -59,10 +59,10 @@ test-milvus: $(TEST) $(MILVUS)/.stamp ## The contract of the index on a Milvus s
 test-scale: $(TEST) ## 100,000 records, 30 % with a known text: embedded is each text of a profile once; about 5 minutes
 	@$(BIN)/pytest tests/scale -s
 
-test-security: $(TEST) ## A broker with TLS, users and rights: the whole path with the least, and each refusal; about 3 minutes
+test-security: $(TEST) ## A broker with TLS, users and rights: the whole path with the least, and each refusal; 3 to 6 minutes
 	@$(BIN)/pytest tests/security
 
-test-clients: $(TEST) ## A Java service with Spring Kafka's own ReplyingKafkaTemplate gets its replies; under a minute
+test-clients: $(TEST) ## A Java service with Spring Kafka's own ReplyingKafkaTemplate gets its replies; needs a JDK; about a minute
 	@$(BIN)/pytest tests/clients
 
 bench: $(TEST) ## Measure the embedder on this machine

@@ -28,8 +28,8 @@ _OPERATIONS = {
     Operation.ALL: AclOperation.ALL,
 }
 _RESOURCES = {Resource.TOPIC: ResourceType.TOPIC, Resource.GROUP: ResourceType.GROUP}
-# The answer about a group comes before any about a topic.
-_ANY_TOPIC = "kith"
+# Not a name that Kafka allows: asked and committed for a topic that is nowhere, a group stays as it is.
+_NO_TOPIC = "kith/none"
 
 
 class AccessAdmin:
@@ -63,8 +63,6 @@ class AccessAdmin:
     def lacks(self, rights: Sequence[Right]) -> list[Right]:
         """Which of these the user of this process does not have; a topic that is not there is none of them.
 
-        Of a group it is only told whether it may be described: a right to read that is missing alone stays unseen.
-
         Raises:
             Unavailable: the cluster does not answer.
         """
@@ -75,7 +73,7 @@ class AccessAdmin:
         held = {(Resource.TOPIC, name): self._operations(future) for name, future in found.items()}
         lacking = [right for right in rights if _is_lacking(right, held.get((right.resource, right.name)))]
         groups = [right for right in rights if right.resource is Resource.GROUP]
-        return lacking + [right for right in groups if self._is_closed(right.name)]
+        return lacking + [right for right in groups if self._is_closed(right)]
 
     def _operations(self, described: Any) -> set[Any] | None:
         try:
@@ -91,14 +89,15 @@ class AccessAdmin:
             raise self._away("no answer in time") from error
         return None if operations is None else set(operations)
 
-    def _is_closed(self, group: str) -> bool:
+    def _is_closed(self, right: Right) -> bool:
         # A consumer, not the admin client, which ends the process when a coordinator has just moved.
-        consumer = Consumer(self._config | {"group.id": group, "enable.auto.commit": False, "log_level": 0})
+        consumer = Consumer(self._config | {"group.id": right.name, "enable.auto.commit": False, "log_level": 0})
         deadline = Deadline.after(_TIMEOUT_S)
         try:
             while not deadline.expired():
-                if (answer := _about_group(consumer)) is not None:
-                    return answer == KafkaError.GROUP_AUTHORIZATION_FAILED
+                if (answer := _described(consumer)) is not None:
+                    refused = answer == KafkaError.GROUP_AUTHORIZATION_FAILED
+                    return refused or (right.operation is not Operation.DESCRIBE and not _may_commit(consumer))
         finally:
             consumer.close()
         raise self._away("no answer in time")
@@ -119,16 +118,25 @@ class AccessAdmin:
         )
 
 
-def _about_group(consumer: Consumer) -> int | None:
+def _described(consumer: Consumer) -> int | None:
     """What Kafka says of the consumer's group: 0, or the code of its refusal; None while it has said nothing."""
     try:
-        consumer.committed([TopicPartition(_ANY_TOPIC, 0)], timeout=_LOOK_S)
+        consumer.committed([TopicPartition(_NO_TOPIC, 0)], timeout=_LOOK_S)
     except KafkaException:
         # The coordinator's refusal comes to the consumer as an event, while the call only times out.
         message = consumer.poll(0)
         error = None if message is None else message.error()
         return None if error is None else int(error.code())
     return 0
+
+
+def _may_commit(consumer: Consumer) -> bool:
+    """Whether the user may read the group: Kafka looks at that first, and then at a topic that nobody can have."""
+    try:
+        consumer.commit(offsets=[TopicPartition(_NO_TOPIC, 0, 0)], asynchronous=False)
+    except KafkaException as error:
+        return bool(error.args[0].code() != KafkaError.GROUP_AUTHORIZATION_FAILED)
+    return True
 
 
 def _binding(principal: str, right: Right) -> AclBinding:

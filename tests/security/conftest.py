@@ -24,7 +24,7 @@ from tests.security.secured_broker import ADMIN, SecuredBroker
 __all__ = ["worker"]
 
 ROLES = {"source": Role.SOURCE, "indexer": Role.INDEXER, "query": Role.QUERY, "client": Role.CLIENT}
-OPERATOR, SHOP, NOBODY = "operator", "shop", "nobody"
+OPERATOR, SHOP, GUEST, NOBODY = "operator", "shop", "guest", "nobody"
 SHOP_REPLIES, SHOP_GROUP = "search.replies.shop", "shop-1"
 _PLAIN_USER, _REGISTRY_USER = "plain", "kith"
 
@@ -78,7 +78,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     """Broker, registry and Milvus; topics and contracts are there, rights granted as `kith topics acls` has them."""
     folder = tmp_path_factory.mktemp("secured")
     authority, stranger = Authority(folder / "ca", "trusted"), Authority(folder / "stranger", "stranger")
-    users = {name: secrets.token_hex(16) for name in (ADMIN, OPERATOR, SHOP, NOBODY, *ROLES)}
+    users = {name: secrets.token_hex(16) for name in (ADMIN, OPERATOR, SHOP, GUEST, NOBODY, *ROLES)}
     plain, login = {_PLAIN_USER: secrets.token_hex(16)}, (_REGISTRY_USER, secrets.token_hex(16))
     token, identity = f"root:{secrets.token_hex(16)}", authority.identity("front")
     parts = LocalStack(folder / "parts", ROOT / ".kith" / "parts", external=["kafka"], say=print)

@@ -22,7 +22,7 @@ from kith.settings import Settings
 from schemas import headers
 from schemas.access import Role
 from tests.kith_process import one_line_error, run
-from tests.security.conftest import NOBODY, OPERATOR, ROLES, SHOP, SHOP_GROUP, SHOP_REPLIES
+from tests.security.conftest import GUEST, NOBODY, OPERATOR, ROLES, SHOP, SHOP_GROUP, SHOP_REPLIES
 from tests.security.secured_broker import ADMIN
 from tests.waiting import wait_until
 
@@ -237,6 +237,16 @@ def test_each_right_that_a_process_lacks_is_named(secured, own_state):
     assert "read group kith-indexer-student-v1" in said
     assert "write topic profile.changes" not in said
     assert "`kith topics acls --role indexer`" in said
+    assert code == 2
+
+
+@pytest.mark.parametrize(("command", "role"), [("index", Role.INDEXER), ("serve", Role.QUERY)])
+def test_a_group_that_may_be_described_and_not_joined_is_one_line(secured, own_state, command, role):
+    settings = secured.of(ADMIN)
+    rights = [one for one in wiring.rights(settings, role) if (one.resource, one.operation) != ("group", "read")]
+    wiring.access_admin(settings).grant(f"User:{GUEST}", rights)
+    said, code = _told(secured, secured.of(GUEST, **own_state), (command,))
+    assert "read group kith-" in said
     assert code == 2
 
 
