@@ -37,6 +37,7 @@ def run_query_consumer(settings: Settings) -> None:
 
     from kith.health import HealthServer
     from kith.logs import configure_logs
+    from kith.wiring_metrics import describe
     from kith.wiring_serving import query_consumer
 
     configure_logs(settings.log_format, settings.log_level, "query")
@@ -50,6 +51,7 @@ def run_query_consumer(settings: Settings) -> None:
         {"requests": lambda: consumer.reason},
         alive=lambda: consumer.idle_s() < _STUCK_S,
     )
+    describe("query", settings, lambda: not health.reasons())
     structlog.get_logger(__name__).info(
         "query consumer starts", kafka=settings.kafka_bootstrap, health_port=health.port
     )
