@@ -238,6 +238,11 @@ def group_of(settings: Settings, model: str) -> str:
     return f"{settings.topic_prefix}kith-indexer-{model}"
 
 
+def query_group(settings: Settings) -> str:
+    """Consumer group of the query consumers."""
+    return f"{settings.topic_prefix}kith-query"
+
+
 def live_collection(settings: Settings, held: MilvusIndex) -> CollectionInfo:
     """The collection of the configured release; created, and made live where nothing is live yet.
 

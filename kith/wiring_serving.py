@@ -93,7 +93,7 @@ def query_consumer(settings: Settings) -> QueryParts:
         RequestReader(records, reply_topics, settings.query_timeout_s),
         ReplySender(settings.kafka_client(), records, declared.replies, impressions),
         RequestQueue(settings.query_max_batch, settings.query_max_wait_ms, lambda one: one.partition, random.random),
-        group=f"{settings.topic_prefix}kith-query",
+        group=wiring.query_group(settings),
         batch_wait_s=settings.query_batch_wait_ms / 1000,
     )
     return QueryParts(consumer, watermarks, watch, candidate, impressions)
