@@ -53,6 +53,10 @@ class HealthServer:
         """Where it listens."""
         return int(self._server.server_port)
 
+    def reasons(self) -> dict[str, str]:
+        """Why the process is not ready, by check; empty when it is."""
+        return {name: reason for name, check in self._checks.items() if (reason := check()) is not None}
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self
@@ -73,7 +77,7 @@ class HealthServer:
             alive = self._alive()
             return _reply(start_response, ok=alive, body={"alive": alive})
         if path == "/readyz":
-            reasons = {name: reason for name, check in self._checks.items() if (reason := check()) is not None}
+            reasons = self.reasons()
             return _reply(start_response, ok=not reasons, body={"ready": not reasons, "reasons": reasons})
         start_response("404 Not Found", [("Content-Type", "text/plain")])
         return [b"/healthz, /readyz or /metrics\n"]

@@ -1,4 +1,7 @@
-"""Every metric: name, unit, labels, buckets, help. Names are API: dashboards and alerts hang on them."""
+"""Every metric: name, unit, labels, buckets, help. Names are API: dashboards and alerts hang on them.
+
+A label's values are few and known; what a person wrote or was is never one.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,14 @@ from prometheus_client import Counter, Gauge, Histogram
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0)
 _RECORDS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096)
 
+# Every process.
+BUILD_INFO = Gauge(
+    "kith_build_info",
+    "Always 1: which kith runs here as what, with which model release, and where the model runs.",
+    ["process", "version", "model", "provider"],
+)
+READY = Gauge("kith_ready", "1 while /readyz answers 200, else 0.")
+
 # Indexer.
 RECORDS = Counter("kith_records_total", "Records of the change stream by their outcome.", ["outcome"])
 BATCH_RECORDS = Histogram("kith_batch_records", "Records in a micro-batch.", buckets=_RECORDS)
@@ -15,13 +26,31 @@ EMBEDDED = Counter("kith_embedded_total", "Profile texts embedded.")
 EMBED_SECONDS = Histogram("kith_embed_seconds", "Time to embed a piece of a micro-batch.", buckets=_SECONDS)
 WRITE_SECONDS = Histogram("kith_write_seconds", "Time until the index acknowledged a piece.", buckets=_SECONDS)
 FRESHNESS_SECONDS = Histogram(
-    "kith_freshness_seconds", "Event time to acknowledged by the index, for indexed and deleted.", buckets=_SECONDS
+    "kith_freshness_seconds",
+    "Event time to acknowledged by the index, for live changes that were indexed or deleted.",
+    buckets=_SECONDS,
 )
+BATCH_SECONDS = Histogram(
+    "kith_batch_seconds", "Time to settle a micro-batch: from its records to their acknowledgement.", buckets=_SECONDS
+)
+DEAD_LETTERS = Counter("kith_dead_letters_total", "Dead letters by the stage that refused the record.", ["stage"])
+TABLE_RESTORING = Gauge(
+    "kith_table_restoring", "1 while partitions are handed out and the table of known profiles is read again, else 0."
+)
+TABLE_RESTORE_SECONDS = Gauge("kith_table_restore_seconds", "How long that took the last time.")
 UNAVAILABLE = Counter("kith_unavailable_total", "Attempts that met a part that was unavailable.", ["part"])
-LAG_RECORDS = Gauge("kith_lag_records", "Records that wait for the indexer.", ["topic", "partition"])
+# Every indexer of a group tells all partitions: take the maximum over instances before the sum.
+LAG_RECORDS = Gauge("kith_lag_records", "Records that wait for the indexers.", ["group", "topic", "partition"])
 
 # Query consumer.
 SEARCH_REQUESTS = Counter("kith_search_requests_total", "Search requests by the status of their reply.", ["status"])
+SEARCH_SECONDS = Histogram(
+    "kith_search_seconds", "From a request's record to its reply, by the reply's status.", ["status"], buckets=_SECONDS
+)
+SEARCH_QUEUE_SECONDS = Histogram(
+    "kith_search_queue_seconds", "From a request's record to the beginning of its work.", buckets=_SECONDS
+)
+SEARCH_DEGRADED = Counter("kith_search_degraded_total", "What was left out of answers under load.", ["left_out"])
 SEARCH_BATCH = Histogram("kith_search_batch_requests", "Requests in a micro-batch.", buckets=_RECORDS)
 SEARCH_EMBED_SECONDS = Histogram(
     "kith_search_embed_seconds", "Time to embed a micro-batch's queries.", buckets=_SECONDS

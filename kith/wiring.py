@@ -9,7 +9,7 @@ import structlog
 
 from kith.errors import InputError, ReleaseError, Unavailable
 from kith.settings import Settings, require
-from schemas.access import INDEXER_GROUPS, Role, rights_of
+from schemas.access import INDEXER_GROUPS, QUERY_GROUP, Role, rights_of
 from schemas.rollouts import RolloutPhase
 from schemas.topics import Topics
 
@@ -282,6 +282,11 @@ def indexer_group(settings: Settings) -> str:
 def group_of(settings: Settings, model: str) -> str:
     """Consumer group of the indexer of a release."""
     return settings.topic_prefix + INDEXER_GROUPS + model
+
+
+def query_group(settings: Settings) -> str:
+    """Consumer group of the query consumers."""
+    return settings.topic_prefix + QUERY_GROUP
 
 
 def live_collection(settings: Settings, held: MilvusIndex) -> CollectionInfo:

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from kith import wiring
 from kith.settings import Settings, require
+from kith.wiring_metrics import describe_gateway
 from workers.feedback_sender import FeedbackSender
 from workers.gateway.app import Bounds, Gateway, create_app
 from workers.gateway.messages import Timeouts
@@ -41,4 +42,5 @@ def gateway(settings: Settings) -> GatewayParts:
         settings.gateway_max_body_bytes,
     )
     app = create_app(Gateway(client, feedback, bounds), {"kafka": feedback.reason}, version("kith"))
+    describe_gateway(lambda: feedback.reason() is None)
     return GatewayParts(app, client, feedback)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from kith import wiring
 from kith.settings import Settings, require
 from kith.wiring_rollout import of_release
-from schemas.access import QUERY_GROUP
 from workers.comparison import CandidateTraffic
 from workers.constraints import Constraints
 from workers.impressions import Impressions
@@ -94,7 +93,7 @@ def query_consumer(settings: Settings) -> QueryParts:
     )
     impressions = Impressions(settings.kafka_client(), records, declared) if settings.impressions else None
     consumer = QueryConsumer(
-        settings.kafka_client(**{"group.id": settings.topic_prefix + QUERY_GROUP}),
+        settings.kafka_client(**{"group.id": wiring.query_group(settings)}),
         declared.requests,
         searcher,
         RequestReader(records, allowed_reply_topics(settings), settings.query_timeout_s),

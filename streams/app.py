@@ -15,6 +15,7 @@ from faust.streams import Stream
 from faust.types import EventT
 from mode.utils.queues import FlowControlEvent
 
+from kith import metrics
 from streams.continuity import Continuity
 from streams.incoming import Incoming, Place
 from streams.index_profiles import ProfileIndexing, stop_on_failure
@@ -190,7 +191,8 @@ class Pipeline:
                 for event in waiting[record.place]:
                     await stream.ack(event)
 
-        await self._indexing.settle(await self._continuity.follow(records), acknowledge)
+        with metrics.BATCH_SECONDS.time():
+            await self._indexing.settle(await self._continuity.follow(records), acknowledge)
         self._busy_since = None
 
     def _incoming(self, event: EventT[bytes]) -> Incoming:

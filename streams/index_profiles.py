@@ -33,6 +33,9 @@ _DoneT = TypeVar("_DoneT")
 
 log = structlog.get_logger(__name__)
 
+# What is waited for, as the metric and /readyz name it.
+PARTS = ("registry", "index", "kafka", "table")
+
 Acknowledge = Callable[[Sequence[Incoming]], Awaitable[None]]
 
 
@@ -71,6 +74,7 @@ class ProfileIndexing:
         self._bounds = bounds
         self._render = render
         self._began: dict[tuple[str, int], int] = {}
+        _count_from_zero()
 
     def forget(self) -> None:
         """Partitions were taken away: when they come back, another process may have worked on them."""
@@ -242,7 +246,21 @@ def _ended(change: Change, outcome: Outcome) -> Settled:
     return Settled(change.incoming, outcome, now_ms(), change.profile_id, change.version, occurred_at)
 
 
+def _count_from_zero() -> None:
+    """A series that begins with its first event hides that event from every rate."""
+    for outcome in Outcome:
+        metrics.RECORDS.labels(outcome=outcome.value)
+    for stage in Stage:
+        metrics.DEAD_LETTERS.labels(stage=stage.value)
+    for part in PARTS:
+        metrics.UNAVAILABLE.labels(part=part)
+
+
 def _count(item: Settled) -> None:
     metrics.RECORDS.labels(outcome=item.outcome.value).inc()
-    if item.occurred_at is not None and item.outcome in (Outcome.INDEXED, Outcome.DELETED):
+    if item.letter is not None:
+        metrics.DEAD_LETTERS.labels(stage=item.letter.stage.value).inc()
+    # A backfill brings changes that happened long ago: they say nothing of how fresh the index is.
+    searchable = item.outcome in (Outcome.INDEXED, Outcome.DELETED) and not item.incoming.bulk
+    if searchable and item.occurred_at is not None:
         metrics.FRESHNESS_SECONDS.observe(max(0, item.settled_at - item.occurred_at) / 1000)

@@ -103,6 +103,6 @@ class LagWatch:
         while True:
             self._lags = group.look()
             for (topic, partition), lag in self._lags.items():
-                metrics.LAG_RECORDS.labels(topic=topic, partition=str(partition)).set(lag)
+                metrics.LAG_RECORDS.labels(self._group, topic, str(partition)).set(lag)
             if self._ended.wait(_EVERY_S):
                 return

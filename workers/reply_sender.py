@@ -38,6 +38,7 @@ class ReplySender:
         self._codec = codec
         self._impressions = impressions
         self._subject = replies.subject
+        _count_from_zero()
         self._producer = Producer(
             config
             | {
@@ -61,7 +62,7 @@ class ReplySender:
 
     def send(self, address: ReplyAddress, reply: SearchReply, request: SearchRequest | None = None) -> None:
         """Hand the reply to a request to the producer; `flush` waits for it. None: the request cannot be read."""
-        metrics.SEARCH_REQUESTS.labels(status=reply.status.value).inc()
+        _count(reply)
         carried = list(address.carried)
         if reply.status is not ReplyStatus.OK:
             carried.append((headers.ERROR, reply.status.value.encode()))
@@ -91,3 +92,18 @@ class ReplySender:
         if error is not None:
             metrics.SEARCH_DROPPED.labels(reason="refused").inc()
             log.warning("reply dropped", topic=message.topic(), reason=error.str())
+
+
+def _count_from_zero() -> None:
+    """A series that begins with its first event hides that event from every rate."""
+    for status in ReplyStatus:
+        metrics.SEARCH_REQUESTS.labels(status=status.value)
+        metrics.SEARCH_SECONDS.labels(status=status.value)
+
+
+def _count(reply: SearchReply) -> None:
+    metrics.SEARCH_REQUESTS.labels(status=reply.status.value).inc()
+    metrics.SEARCH_SECONDS.labels(status=reply.status.value).observe(reply.total_ms / 1000)
+    metrics.SEARCH_QUEUE_SECONDS.observe(reply.queue_ms / 1000)
+    for left_out in reply.degraded:
+        metrics.SEARCH_DEGRADED.labels(left_out=left_out).inc()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import IO, TYPE_CHECKING, Any
 
 import typer
@@ -49,6 +50,7 @@ def run_indexer(settings: Settings) -> None:
     from kith.errors import InputError
     from kith.logs import configure_logs
     from kith.wiring_indexer import indexer
+    from kith.wiring_metrics import describe
     from schemas.access import Role, topics_of
 
     configure_logs(settings.log_format, settings.log_level, "indexer")
@@ -66,6 +68,7 @@ def run_indexer(settings: Settings) -> None:
     parts = indexer(settings, data_dir)
     app = parts.app
     health = _health(settings, parts)
+    describe("indexer", settings, lambda: not health.reasons())
     log = structlog.get_logger(__name__)
     log.info("indexer starts", group=app.conf.id, kafka=settings.kafka_bootstrap, health_port=health.port)
     with parts.lag, health:
@@ -107,19 +110,25 @@ def _own_folder(settings: Settings) -> tuple[Path, IO[str]]:
 
 
 def _health(settings: Settings, parts: IndexerParts) -> HealthServer:
+    from kith import metrics
     from kith.health import HealthServer
 
     assigned: set[tuple[str, int]] | None = None
     restored = False
+    since = time.monotonic()
+    metrics.TABLE_RESTORING.set(1)
 
     async def on_revoked(*_: Any, **__: Any) -> None:
-        nonlocal restored
-        restored = False
+        nonlocal restored, since
+        restored, since = False, time.monotonic()
+        metrics.TABLE_RESTORING.set(1)
 
     async def on_restored(*_: Any, **__: Any) -> None:
         nonlocal assigned, restored
         assigned = {(place.topic, place.partition) for place in parts.app.consumer.assignment()}
         restored = True
+        metrics.TABLE_RESTORING.set(0)
+        metrics.TABLE_RESTORE_SECONDS.set(time.monotonic() - since)
 
     def group() -> str | None:
         if assigned is None:

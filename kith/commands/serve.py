@@ -38,6 +38,7 @@ def run_query_consumer(settings: Settings) -> None:
     from kith import wiring
     from kith.health import HealthServer
     from kith.logs import configure_logs
+    from kith.wiring_metrics import describe
     from kith.wiring_serving import query_consumer
     from schemas.access import Role
 
@@ -53,6 +54,7 @@ def run_query_consumer(settings: Settings) -> None:
         {"requests": lambda: consumer.reason},
         alive=lambda: consumer.idle_s() < _STUCK_S,
     )
+    describe("query", settings, lambda: not health.reasons())
     structlog.get_logger(__name__).info(
         "query consumer starts", kafka=settings.kafka_bootstrap, health_port=health.port
     )

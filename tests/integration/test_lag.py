@@ -22,7 +22,7 @@ def test_an_indexer_with_too_much_to_do_is_not_ready_and_says_so(settings, worke
     reasons = wait_until(lambda: one.get("/readyz"), lambda answer: answer.status_code == 503).json()["reasons"]
     assert "records wait, and 5 may" in reasons["lag"]
     wait_until(one.ready, bool)
-    assert 'kith_lag_records{partition="0"' in one.get("/metrics").text
+    assert f'kith_lag_records{{group="{wiring.indexer_group(settings)}",partition="0"' in one.get("/metrics").text
 
 
 def test_a_group_that_cannot_be_asked_leaves_the_backlog_unknown(settings):
