@@ -5,10 +5,12 @@ import socket
 
 import pytest
 
+from kith import wiring
 from kith.commands.status_display import show
 from kith.services.ports import LOOPBACK
 from kith.wiring_status import installation_status
 from schemas.records import Outcome, Receipt
+from schemas.rollouts import Rollout, RolloutPhase
 from streams.clock import now_ms
 from streams.publisher import Outgoing
 from tests.integration.bus import upsert
@@ -51,6 +53,19 @@ def test_records_that_pass_are_counted_by_the_second(settings, worker, bus):
     worker(settings, "index")
     bus.send(*(upsert(f"q{n}", f"Baker of kind {n}") for n in range(3000)))
     wait_until(lambda: installation_status(settings).live.indexers.records_per_s, lambda rate: rate > 0, 120)
+
+
+def test_the_model_beside_the_live_one_is_told_of(settings, bus, capsys):
+    bus.send(upsert("p1", "Gardener"))
+    log = wiring.rollout_log(settings, bus.codec)
+    log.save(Rollout("student-v0", "student-v1", RolloutPhase.FILLED, [], now_ms(), now_ms()))
+    found = installation_status(settings)
+    assert (found.live.model, found.candidate.model, found.phase) == ("student-v1", "student-v0", "FILLED")
+    assert sum(found.candidate.indexers.waiting.values()) == 1
+    assert found.candidate.profiles is None
+    assert set(found.not_known) == {"profiles of student-v0"}
+    show(found)
+    assert "filled" in capsys.readouterr().out
 
 
 def _receipt(bus):
