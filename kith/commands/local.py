@@ -21,6 +21,10 @@ _FURTHER = "indexer-"
 
 _NOT_RUNNING = 1
 
+# What is asked of an installation, and what the local part of it is called.
+_ASKED = ("kafka", "registry", "index")
+_PART_NAMES = {"milvus": "index"}
+
 
 @dataclass(frozen=True, slots=True)
 class Running:
@@ -57,18 +61,30 @@ def down() -> None:
     typer.echo(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
 
 
-def status(as_json: bool = typer.Option(False, "--json", help="Print the parts as JSON.")) -> None:
-    """Show each local part: running or not, process, memory, address, log. Exit code 1 when one has ended.
+def status(as_json: bool = typer.Option(False, "--json", help="Print everything as JSON.")) -> None:
+    """Show what runs and what it does, here or wherever the settings point.
+
+    Of each local part: running or not, process, memory, address, log. Of the installation: models, collections and
+    profiles, records that wait and pass, freshness, outcomes, query consumers; what a part that is away would have told
+    is said to be not known. Takes some seconds. Exit code 1 when a local part has ended.
 
     Example: `kith status --json`
     """
+    from kith.commands.status_display import as_json as to_json
+    from kith.commands.status_display import show
+    from kith.wiring_status import installation_status
+
     settings = load_settings()
     stack = _stack(load_told_settings())
     children = stack.status([*PARTS, *WORKERS, *_further_indexers(stack)])
+    ended = {_PART_NAMES.get(child.name, child.name): "it ended here" for child in children if child.state == "ended"}
+    found = installation_status(settings, {name: why for name, why in ended.items() if name in _ASKED})
     if as_json:
-        typer.echo(json.dumps({"parts": [asdict(child) for child in children]} | _where(settings)))
+        parts = {"parts": [asdict(child) for child in children]}
+        typer.echo(json.dumps(parts | _where(settings) | {"installation": to_json(found)}))
     else:
         print_status(settings)
+        show(found)
     if any(child.state == "ended" for child in children):
         raise typer.Exit(_NOT_RUNNING)
 

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from kith import metrics
 from kith.errors import Unavailable
 from schemas.codec import Codec
 from schemas.records import Operation, Outcome, Profile, ProfileChange, Stage
@@ -52,8 +53,8 @@ class Bench:
         record = ProfileChange(profile_id, version, 1_000, Operation.UPSERT, None, Profile(name, headline="Engineer"))
         return profile_id.encode(), self.codec.encode("changes-value", record)
 
-    async def settle(self, *records: tuple[bytes | None, bytes | None]) -> dict[int, Outcome]:
-        incoming = [Incoming("changes", 0, self.end + n, key, value) for n, (key, value) in enumerate(records)]
+    async def settle(self, *records: tuple[bytes | None, bytes | None], bulk: bool = False) -> dict[int, Outcome]:
+        incoming = [Incoming("changes", 0, self.end + n, key, value, bulk) for n, (key, value) in enumerate(records)]
         self.end += len(records)
 
         async def acknowledge(done):
@@ -197,3 +198,24 @@ async def test_a_request_to_reindex_sets_right_what_is_newer_than_the_log_as_the
     asked = ProfileChange("p", 0, 1_000, Operation.REINDEX)
     await bench.settle((b"p", bench.codec.encode("changes-value", asked)))
     assert bench.indexer.held["p"].version == 2
+
+
+def counted(metric, **labels) -> float:
+    return metric.labels(**labels)._value.get()
+
+
+async def test_the_bulk_lane_says_nothing_of_how_fresh_the_index_is():
+    bench = Bench()
+    before = metrics.FRESHNESS_SECONDS._sum.get()
+    await bench.settle(bench.upsert("late"), bulk=True)
+    assert metrics.FRESHNESS_SECONDS._sum.get() == before
+    await bench.settle(bench.upsert("live"))
+    assert metrics.FRESHNESS_SECONDS._sum.get() > before
+
+
+async def test_a_dead_letter_is_counted_by_the_stage_that_refused_it():
+    bench = Bench()
+    before = {stage: counted(metrics.DEAD_LETTERS, stage=stage.value) for stage in Stage}
+    await bench.settle((b"p", b"no record"), bench.upsert("q"))
+    after = {stage: counted(metrics.DEAD_LETTERS, stage=stage.value) for stage in Stage}
+    assert after == before | {Stage.DECODE: before[Stage.DECODE] + 1}
