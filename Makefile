@@ -17,7 +17,7 @@ KEEP ?=
 RELEASE ?= student-v1
 LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
 
-.PHONY: help demo test setup lint format unit integration test-replay test-query test-faults test-milvus test-scale test-alerts bench bench-query bench-rollout lock student student-v0 clean
+.PHONY: help demo test setup lint format unit integration test-replay test-query test-faults test-milvus test-scale test-alerts test-security test-clients bench bench-query bench-rollout lock student student-v0 clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -64,6 +64,12 @@ test-scale: $(TEST) ## 100,000 records, 30 % with a known text: embedded is each
 test-alerts: $(PROMTOOL)/promtool ## Every alert fires in Prometheus' own promtool; seconds, once it is built: 5 minutes and 3 GB
 	@$< check config ops/prometheus/prometheus.yml
 	@$< test rules ops/prometheus/alerts.test.yml
+
+test-security: $(TEST) ## A broker with TLS, users and rights: the whole path with the least, and each refusal; 3 to 6 minutes
+	@$(BIN)/pytest tests/security
+
+test-clients: $(TEST) ## A Java service with Spring Kafka's own ReplyingKafkaTemplate gets its replies; needs a JDK; about a minute
+	@$(BIN)/pytest tests/clients
 
 bench: $(TEST) ## Measure the embedder on this machine
 	@$(BIN)/python -m benchmarks.embedding

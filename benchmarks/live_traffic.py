@@ -17,7 +17,7 @@ from kith import wiring
 from kith.deadline import Deadline
 from kith.settings import Settings
 from schemas.records import Operation, Outcome, Profile, ProfileChange, Receipt
-from schemas.search_records import SearchRequest
+from schemas.search_records import SearchMode, SearchRequest
 from streams.clock import now_ms
 from streams.publisher import Outgoing
 from streams.topic_reader import topic_ends
@@ -124,6 +124,8 @@ def _ask(settings: Settings, load: Load, seen: Seen) -> None:
         request = SearchRequest(
             chance.choice(questions),
             with_matched_text=False,
+            # Its score tells which model answered.
+            mode=SearchMode.SEMANTIC,
             requester=f"member-{chance.randrange(1000)}",
             deadline_at=now_ms() + 10_000,
         )

@@ -29,6 +29,7 @@ from kith.commands import (
     topics,
 )
 from kith.commands.demo.command import demo
+from kith.commands.refusals import explained
 from kith.errors import InputError, KithError, PartFailed, Unavailable
 
 EXIT_USAGE = 2
@@ -79,8 +80,9 @@ def main() -> None:
     try:
         app()
     except KithError as error:
-        print(f"kith: {error}", file=sys.stderr)  # noqa: T201 - the one place that speaks to the terminal on failure
-        raise SystemExit(exit_code(error)) from None
+        told = explained(error)
+        print(f"kith: {told}", file=sys.stderr)  # noqa: T201 - the one place that speaks to the terminal on failure
+        raise SystemExit(exit_code(told)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 

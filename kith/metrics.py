@@ -62,6 +62,11 @@ SEARCH_INDEX_SECONDS = Histogram("kith_search_index_seconds", "Time of one call 
 SEARCH_DROPPED = Counter(
     "kith_search_replies_dropped_total", "Requests that could not be answered, by the reason.", ["reason"]
 )
+SEARCH_DEAD_LETTERS = Counter(
+    "kith_search_dead_letters_total",
+    "Requests without a usable reply topic: kept as dead letters, or not, by the reason.",
+    ["outcome"],
+)
 ROLLOUT_SKIPPED = Counter(
     "kith_rollout_skipped_total",
     "What a rollout left out so that no answer waits for it, by the reason.",

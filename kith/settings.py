@@ -8,9 +8,12 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
+import ssl
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -20,6 +23,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from kith.certificates import CertificateError, tls_context
 from kith.errors import SettingsError
 
 ENV_PREFIX = "KITH_"
@@ -39,6 +43,8 @@ class Settings(BaseSettings):
         extra="forbid",
         frozen=True,
         protected_namespaces=(),
+        # What was given may be a secret, and errors are printed.
+        hide_input_in_errors=True,
     )
 
     # Where the parts are. Empty means: none known yet (`kith up` starts local ones).
@@ -51,10 +57,25 @@ class Settings(BaseSettings):
     )
     kafka_sasl_username: str = Field("", description="SASL user name")
     kafka_sasl_password: SecretStr = Field(SecretStr(""), description="SASL password")
-    kafka_ssl_ca_file: Path | None = Field(None, description="CA certificate file for SSL")
+    kafka_ssl_ca_file: Path | None = Field(
+        None, description="CA certificates (PEM) for Kafka over TLS; empty trusts the system's"
+    )
+    kafka_ssl_certificate_file: Path | None = Field(
+        None, description="Client certificate (PEM) for Kafka over mutual TLS"
+    )
+    kafka_ssl_key_file: Path | None = Field(None, description="Key (PEM) of the client certificate for Kafka")
+    kafka_ssl_key_password: SecretStr = Field(SecretStr(""), description="Password of that key, if it is encrypted")
     schema_registry_url: str = Field("", description="Schema Registry URL with a Confluent-compatible API")
-    milvus_uri: str = Field("", description="Milvus server URI, http://host:port")
-    milvus_token: SecretStr = Field(SecretStr(""), description="Milvus token, user:password")
+    schema_registry_username: str = Field("", description="User name for the Schema Registry (HTTP basic)")
+    schema_registry_password: SecretStr = Field(SecretStr(""), description="Password for the Schema Registry")
+    schema_registry_ca_file: Path | None = Field(
+        None, description="CA certificates (PEM) for a Schema Registry over https; empty trusts the usual ones"
+    )
+    milvus_uri: str = Field("", description="Milvus server URI, http://host:port or https://host:port")
+    milvus_token: SecretStr = Field(SecretStr(""), description="Milvus token, user:password or an API key")
+    milvus_ca_file: Path | None = Field(
+        None, description="CA certificates (PEM) for Milvus over https; empty trusts the usual ones"
+    )
     milvus_consistency: Literal["Strong", "Session", "Bounded", "Eventually"] = Field(
         "Bounded", description="Consistency level of searches on a Milvus server"
     )
@@ -153,10 +174,19 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
+    @field_validator("reply_topics_allowed")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"it is no regular expression: {error}") from error
+        return value
+
     @model_validator(mode="after")
-    def _sasl_needs_user(self) -> Settings:
-        if self.kafka_security_protocol.startswith("SASL") and not self.kafka_sasl_username:
-            raise ValueError("kafka_security_protocol names SASL, so kafka_sasl_username must be set")
+    def _secured_as_a_whole(self) -> Settings:
+        if found := half_given(self):
+            raise ValueError(found)
         return self
 
     @classmethod
@@ -183,7 +213,103 @@ class Settings(BaseSettings):
             config["sasl.password"] = self.kafka_sasl_password.get_secret_value()
         if self.kafka_ssl_ca_file:
             config["ssl.ca.location"] = str(self.kafka_ssl_ca_file)
+        if self.kafka_ssl_certificate_file:
+            config["ssl.certificate.location"] = str(self.kafka_ssl_certificate_file)
+            config["ssl.key.location"] = str(self.kafka_ssl_key_file)
+            if password := self.kafka_ssl_key_password.get_secret_value():
+                config["ssl.key.password"] = password
         return config | extra
+
+    def kafka_tls(self) -> ssl.SSLContext:
+        """As `kafka_client`, for clients that take a context of Python's own."""
+        return tls_context(
+            self.kafka_ssl_ca_file,
+            self.kafka_ssl_certificate_file,
+            self.kafka_ssl_key_file,
+            self.kafka_ssl_key_password.get_secret_value(),
+        )
+
+
+def half_given(settings: Settings) -> str | None:
+    """What of the security settings lacks its other half, or would not be used; None when they fit together."""
+    return (
+        _sasl_half_given(settings)
+        or _kafka_tls_half_given(settings)
+        or _registry_half_given(settings)
+        or _service_half_given("milvus_uri", settings.milvus_uri, "milvus_ca_file", settings.milvus_ca_file)
+        or _unusable_file(settings)
+    )
+
+
+def _sasl_half_given(settings: Settings) -> str | None:
+    given = {
+        "kafka_sasl_username": settings.kafka_sasl_username,
+        "kafka_sasl_password": settings.kafka_sasl_password.get_secret_value(),
+    }
+    sasl = settings.kafka_security_protocol.startswith("SASL")
+    for name, value in given.items():
+        if sasl and not value:
+            return f"kafka_security_protocol names SASL, so {name} must be set"
+        if value and not sasl:
+            return f"{name} is set, so kafka_security_protocol must be SASL_SSL (or SASL_PLAINTEXT)"
+    return None
+
+
+def _kafka_tls_half_given(settings: Settings) -> str | None:
+    files = {
+        name: getattr(settings, name)
+        for name in ("kafka_ssl_ca_file", "kafka_ssl_certificate_file", "kafka_ssl_key_file")
+    }
+    if not settings.kafka_security_protocol.endswith("SSL"):
+        unused = next((name for name, path in files.items() if path is not None), None)
+        return None if unused is None else f"{unused} is set, so kafka_security_protocol must be SSL or SASL_SSL"
+    if files["kafka_ssl_certificate_file"] is not None and files["kafka_ssl_key_file"] is None:
+        return "kafka_ssl_certificate_file is set, so kafka_ssl_key_file must be set"
+    if files["kafka_ssl_key_file"] is not None and files["kafka_ssl_certificate_file"] is None:
+        return "kafka_ssl_key_file is set, so kafka_ssl_certificate_file must be set"
+    if settings.kafka_ssl_key_password.get_secret_value() and files["kafka_ssl_key_file"] is None:
+        return "kafka_ssl_key_password is set, so kafka_ssl_key_file must be set"
+    return None
+
+
+def _registry_half_given(settings: Settings) -> str | None:
+    username, password = settings.schema_registry_username, settings.schema_registry_password.get_secret_value()
+    if username and not password:
+        return "schema_registry_username is set, so schema_registry_password must be set"
+    if password and not username:
+        return "schema_registry_password is set, so schema_registry_username must be set"
+    if ":" in username:
+        return "schema_registry_username holds a colon, which HTTP basic authentication cannot carry"
+    return _service_half_given(
+        "schema_registry_url", settings.schema_registry_url, "schema_registry_ca_file", settings.schema_registry_ca_file
+    )
+
+
+def _service_half_given(name: str, address: str, ca_name: str, ca_file: Path | None) -> str | None:
+    # Addresses stand in messages, logs and health answers.
+    if "@" in urlsplit(address).netloc:
+        return f"{name} holds a user name or password; give these by the settings that are made for them"
+    if ca_file is not None and address and urlsplit(address).scheme != "https":
+        return f"{ca_name} is set, so {name} must begin with https://"
+    return None
+
+
+def _unusable_file(settings: Settings) -> str | None:
+    password = settings.kafka_ssl_key_password.get_secret_value()
+    certificate, key = settings.kafka_ssl_certificate_file, settings.kafka_ssl_key_file
+    given = {
+        "kafka_ssl_ca_file": (settings.kafka_ssl_ca_file, None, None),
+        "kafka_ssl_certificate_file": (None, certificate, key),
+        "schema_registry_ca_file": (settings.schema_registry_ca_file, None, None),
+        "milvus_ca_file": (settings.milvus_ca_file, None, None),
+    }
+    for name, (ca_file, certificate_file, key_file) in given.items():
+        if ca_file is not None or certificate_file is not None:
+            try:
+                tls_context(ca_file, certificate_file, key_file, password)
+            except CertificateError as error:
+                return f"{name}: {error}"
+    return None
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from kith.errors import ReleaseError, Unavailable
+from kith.errors import InputError, ReleaseError, Unavailable
 from kith.settings import Settings, require
+from schemas.access import INDEXER_GROUPS, QUERY_GROUP, Role, rights_of
 from schemas.rollouts import RolloutPhase
 from schemas.topics import Topics
 
 if TYPE_CHECKING:
+    from schemas.access import Right
     from schemas.codec import Codec
     from schemas.registry import Registry
+    from streams.access import AccessAdmin
     from streams.audit import Audit
     from streams.dead_letter_log import DeadLetterLog
     from streams.erase import Eraser
@@ -64,12 +66,53 @@ def topic_admin(settings: Settings) -> TopicAdmin:
     return TopicAdmin(settings.kafka_client(), settings.partitions, settings.replication_factor)
 
 
+def access_admin(settings: Settings) -> AccessAdmin:
+    """What grants rights on the cluster, and asks for those of this user."""
+    from streams.access import AccessAdmin
+
+    require(settings, "kafka_bootstrap")
+    return AccessAdmin(settings.kafka_client())
+
+
+def rights(
+    settings: Settings, role: Role, *, reply_topic: str | None = None, group: str | None = None
+) -> tuple[Right, ...]:
+    """The least rights of a role in this installation. Arguments and errors as `rights_of` and `topics`."""
+    from workers.release import read_manifest
+
+    model = read_manifest(settings.model_dir).name
+    declared = topics(settings)
+    return rights_of(role, declared, settings.topic_prefix, model, reply_topic=reply_topic, group=group)
+
+
+def require_rights(settings: Settings, role: Role) -> None:
+    """Stop a process whose user lacks a right of its role; plain text has no user.
+
+    Raises:
+        kith.errors.InputError: names each right that it lacks.
+        kith.errors.Unavailable: Kafka does not answer.
+    """
+    if settings.kafka_security_protocol == "PLAINTEXT":
+        return
+    if lacking := access_admin(settings).lacks(rights(settings, role)):
+        named = ", ".join(f"{one.operation} {one.resource} {one.name}" for one in lacking)
+        raise InputError(
+            f"Kafka at {settings.kafka_bootstrap} does not let this user: {named}.",
+            f"Grant what `kith topics acls --role {role}` shows.",
+        )
+
+
 def registry(settings: Settings) -> Registry:
     """The Schema Registry."""
     from schemas.registry import Registry
 
     require(settings, "schema_registry_url")
-    return Registry(settings.schema_registry_url)
+    login = (settings.schema_registry_username, settings.schema_registry_password.get_secret_value())
+    return Registry(
+        settings.schema_registry_url,
+        login=login if settings.schema_registry_username else None,
+        ca_file=settings.schema_registry_ca_file,
+    )
 
 
 def codec(settings: Settings) -> Codec:
@@ -224,7 +267,10 @@ def index(settings: Settings) -> MilvusIndex:
 
     require(settings, "milvus_uri")
     return MilvusIndex(
-        settings.milvus_uri, token=settings.milvus_token.get_secret_value(), consistency=settings.milvus_consistency
+        settings.milvus_uri,
+        token=settings.milvus_token.get_secret_value(),
+        ca_file=settings.milvus_ca_file,
+        consistency=settings.milvus_consistency,
     )
 
 
@@ -235,12 +281,12 @@ def indexer_group(settings: Settings) -> str:
 
 def group_of(settings: Settings, model: str) -> str:
     """Consumer group of the indexer of a release."""
-    return f"{settings.topic_prefix}kith-indexer-{model}"
+    return settings.topic_prefix + INDEXER_GROUPS + model
 
 
 def query_group(settings: Settings) -> str:
     """Consumer group of the query consumers."""
-    return f"{settings.topic_prefix}kith-query"
+    return settings.topic_prefix + QUERY_GROUP
 
 
 def live_collection(settings: Settings, held: MilvusIndex) -> CollectionInfo:
@@ -329,10 +375,7 @@ def faust_credentials(settings: Settings) -> Any:
     protocol = settings.kafka_security_protocol
     if protocol == "PLAINTEXT":
         return None
-    context = None
-    if protocol.endswith("SSL"):
-        cafile = str(settings.kafka_ssl_ca_file) if settings.kafka_ssl_ca_file else None
-        context = ssl.create_default_context(cafile=cafile)
+    context = settings.kafka_tls() if protocol.endswith("SSL") else None
     if protocol == "SSL":
         return faust.SSLCredentials(context)
     return faust.SASLCredentials(

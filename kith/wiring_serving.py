@@ -16,6 +16,7 @@ from workers.load import RequestQueue
 from workers.model_collections import collection_name, describe, resolve_live
 from workers.query_consumer import QueryConsumer
 from workers.query_vectors import QueryVectors
+from workers.refused_requests import RefusedRequests
 from workers.reply_sender import ReplySender
 from workers.request_reader import RequestReader
 from workers.retrieval import Retrieval
@@ -48,6 +49,12 @@ class QueryParts:
     watch: RolloutWatch
     candidate: CandidateTraffic
     impressions: Impressions | None
+
+
+def allowed_reply_topics(settings: Settings) -> str:
+    """Regular expression that a reply topic must match in full, prefix included."""
+    # Grouped: the prefix stands before every alternative of the setting.
+    return f"{re.escape(settings.topic_prefix)}(?:{settings.reply_topics_allowed})"
 
 
 def query_consumer(settings: Settings) -> QueryParts:
@@ -85,15 +92,14 @@ def query_consumer(settings: Settings) -> QueryParts:
         Constraints(Rights(settings.rights_key.get_secret_value(), settings.rights_algorithm)),
     )
     impressions = Impressions(settings.kafka_client(), records, declared) if settings.impressions else None
-    reply_topics = re.escape(settings.topic_prefix) + settings.reply_topics_allowed
     consumer = QueryConsumer(
-        settings.kafka_client(),
+        settings.kafka_client(**{"group.id": wiring.query_group(settings)}),
         declared.requests,
         searcher,
-        RequestReader(records, reply_topics, settings.query_timeout_s),
+        RequestReader(records, allowed_reply_topics(settings), settings.query_timeout_s),
         ReplySender(settings.kafka_client(), records, declared.replies, impressions),
+        RefusedRequests(settings.kafka_client(), records, declared.search_dead_letters),
         RequestQueue(settings.query_max_batch, settings.query_max_wait_ms, lambda one: one.partition, random.random),
-        group=wiring.query_group(settings),
         batch_wait_s=settings.query_batch_wait_ms / 1000,
     )
     return QueryParts(consumer, watermarks, watch, candidate, impressions)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import httpx2
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
@@ -14,6 +17,7 @@ COMPATIBILITY = "BACKWARD_TRANSITIVE"
 _NOT_FOUND = 404
 _INCOMPATIBLE = 409
 _INVALID = 422
+_NOT_ALLOWED = frozenset({401, 403})
 _TRANSPORT_ERRORS = (httpx2.TransportError, httpx2.DecodingError)
 
 
@@ -22,13 +26,36 @@ class UnknownSchema(KithError):
 
 
 class Registry:
-    """A Confluent-compatible Schema Registry. Every call is blocking; results are cached for ever, as ids are."""
+    """A Confluent-compatible Schema Registry. Every call is blocking; results are cached for ever, as ids are.
 
-    def __init__(self, url: str, timeout_s: float = 5.0) -> None:
+    Args:
+        url: without user name and password; it stands in messages.
+        login: user name and password for HTTP basic authentication; None for none.
+        ca_file: certificates (PEM) that are trusted over https; None trusts the usual ones.
+        timeout_s: for each answer, seconds.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        login: tuple[str, str] | None = None,
+        ca_file: Path | None = None,
+        timeout_s: float = 5.0,
+    ) -> None:
         self._url = url
-        self._client = SchemaRegistryClient(
-            {"url": url, "timeout": timeout_s, "max.retries": 1, "retries.wait.ms": 100, "retries.max.wait.ms": 500}
-        )
+        config: dict[str, Any] = {
+            "url": url,
+            "timeout": timeout_s,
+            "max.retries": 1,
+            "retries.wait.ms": 100,
+            "retries.max.wait.ms": 500,
+        }
+        if login is not None:
+            config["basic.auth.user.info"] = ":".join(login)
+        if ca_file is not None:
+            config["ssl.ca.location"] = str(ca_file)
+        self._client = SchemaRegistryClient(config)
         self._texts: dict[int, str] = {}
         self._ids: dict[tuple[str, str], int] = {}
 
@@ -124,6 +151,16 @@ class Registry:
         return "; ".join(sorted(found))
 
     def _unavailable(self, error: Exception) -> Unavailable:
+        if isinstance(error, SchemaRegistryError) and error.http_status_code in _NOT_ALLOWED:
+            return Unavailable(
+                f"The Schema Registry at {self._url} refuses this user ({error.http_status_code}).",
+                "Check KITH_SCHEMA_REGISTRY_USERNAME and KITH_SCHEMA_REGISTRY_PASSWORD, and the user's rights there.",
+            )
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return Unavailable(
+                f"The Schema Registry at {self._url} has a certificate that is not trusted ({error}).",
+                "Check KITH_SCHEMA_REGISTRY_CA_FILE, and that the URL names the host as the certificate does.",
+            )
         return Unavailable(
             f"The Schema Registry at {self._url} does not answer ({type(error).__name__}: {error}).",
             "Check KITH_SCHEMA_REGISTRY_URL and that it is up.",

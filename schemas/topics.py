@@ -19,10 +19,12 @@ _FOREVER = -1
 _ERASED_WITHIN_MS = 3 * _DAY_MS
 
 _ID, _PLACE = "profile_id", "topic:partition:offset of the change"
+_PLACE_OF_REQUEST = "topic:partition:offset of the request"
 _BACKFILL = "The bulk lane: changes and requests to reindex that come beside the change stream."
 _STATE = "What the indexer knows of each profile: its table's changelog."
 _EMBEDDINGS = "Newest vector of each profile and model."
 _DEAD_LETTERS = "Changes that can never succeed, with reason and bytes; without a value once they are closed."
+_REFUSED = "Search requests that name no usable reply topic, with reason and bytes."
 _ERASURES = "Proof of each erasure, without personal data."
 _RUNS = "How far each backfill is."
 _REPLIES = "Answers for `kith search`."
@@ -100,6 +102,9 @@ class Topics:
         self.runs = topic("profile.backfill-runs", BackfillRun, "run_id", "compact", _FOREVER, _RUNS)
         self.requests = topic("search.requests", SearchRequest, "none", "delete", _HOUR_MS, "Questions.")
         self.replies = topic("search.replies", SearchReply, "none", "delete", _HOUR_MS, _REPLIES, rooms=4)
+        self.search_dead_letters = topic(
+            "search.dead-letters", DeadLetter, _PLACE_OF_REQUEST, "delete", _DAY_MS, _REFUSED, rooms=2
+        )
         self.impressions = topic(
             "search.impressions", SearchImpression, "request_id", "delete", 30 * _DAY_MS, _IMPRESSIONS
         )
@@ -120,6 +125,7 @@ class Topics:
             self.runs,
             self.requests,
             self.replies,
+            self.search_dead_letters,
             self.impressions,
             self.feedback,
             self.observations,

@@ -10,10 +10,10 @@ from kith.deadline import Deadline
 from kith.errors import InputError
 from schemas import headers
 from schemas.codec import Codec, DecodeError
+from schemas.dead_letters import letter_key
 from schemas.records import DeadLetter, ProfileChange, Stage
 from schemas.registry import UnknownSchema
 from schemas.topics import Topics
-from streams.dead_letters import letter_key
 from streams.publisher import Outgoing, Publisher
 from streams.topic_reader import read_topic
 

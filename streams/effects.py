@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from kith.deadline import Deadline
 from schemas.codec import Codec
+from schemas.dead_letters import dead_letter_headers, letter_key
 from schemas.records import DeadLetter, Outcome, ProfileEmbedding, Receipt
 from schemas.topics import Topic, Topics
-from streams.dead_letters import dead_letter_headers, letter_key
 from streams.incoming import Incoming
 from streams.publisher import Outgoing, Publisher
 from streams.vectors import as_bytes, vector_key, vector_record

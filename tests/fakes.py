@@ -9,9 +9,11 @@ import numpy as np
 
 from kith.errors import ReleaseError, Unavailable
 from schemas.search_records import FilterOperator
-from workers.contract import Embedder, Filter, Hit, OwnOperator, Row, Vectors
+from workers.contract import Asked, Embedder, Filter, Hit, OwnOperator, Row, Vectors, WordHit
 from workers.filters import expression
+from workers.keyword_ranking import ranked
 from workers.serving_models import ServingModels
+from workers.words import profile_words
 
 DIM = 16
 
@@ -53,6 +55,7 @@ class BruteForceIndex:
         self.rows: dict[str, Row] = {}
         self.away = False
         self.searches = 0
+        self.word_searches = 0
         self.newest: list[bool] = []
 
     def upsert(self, collection: str, rows: Sequence[Row], timeout_s: float) -> None:
@@ -80,6 +83,26 @@ class BruteForceIndex:
         kept = [row for row in self.rows.values() if all(_holds(row, one) for one in filters)]
         return [self._nearest(vector, kept, limit) for vector in vectors]
 
+    def search_words(
+        self,
+        collection: str,
+        questions: Sequence[Asked],
+        limit: int,
+        filters: Sequence[Filter],
+        timeout_s: float,
+        *,
+        newest: bool = False,
+    ) -> list[list[WordHit]]:
+        self.word_searches += 1
+        if self.away:
+            raise Unavailable("The index is away.")
+        expression(filters)  # refuses what the real one refuses
+        kept = [row for row in self.rows.values() if all(_holds(row, one) for one in filters)]
+        found = [WordHit(_hit(row, 0.0), profile_words(row.fields.name, row.text)) for row in kept]
+        words = {one.hit.profile_id: one.words for one in found}
+        best = [ranked(question, found)[:limit] for question in questions]
+        return [[WordHit(one.hit, words[one.hit.profile_id]) for one in some] for some in best]
+
     def versions(self, collection: str, profile_ids: Sequence[str], timeout_s: float) -> dict[str, int]:
         return {one: self.rows[one].version for one in profile_ids if one in self.rows}
 
@@ -90,8 +113,12 @@ class BruteForceIndex:
         return len(self.rows)
 
     def _nearest(self, vector: np.ndarray, rows: Sequence[Row], limit: int) -> list[Hit]:
-        hits = [Hit(r.profile_id, r.version, float(r.vector @ vector), r.fields, r.text) for r in rows]
+        hits = [_hit(row, float(row.vector @ vector)) for row in rows]
         return sorted(hits, key=lambda hit: -hit.score)[:limit]
+
+
+def _hit(row: Row, score: float) -> Hit:
+    return Hit(row.profile_id, row.version, score, row.fields, row.text)
 
 
 def _holds(row: Row, condition: Filter) -> bool:

@@ -16,7 +16,7 @@ from kith import metrics
 from kith.deadline import Deadline
 from kith.errors import KithError
 from schemas.rollouts import SERVING, ObservationKind, Rollout, RolloutPhase, SearchObservation
-from schemas.search_records import ReplyStatus, SearchReply, SearchRequest
+from schemas.search_records import ReplyStatus, SearchMode, SearchReply, SearchRequest
 from workers.contract import CollectionInfo
 from workers.guardrails import overlap_at_10, rank_correlation
 from workers.retrieval import Arm, Retrieval
@@ -113,7 +113,9 @@ class CandidateTraffic:
             by_candidate = reply.model == rollout.candidate
             self._observe(_observation(rollout, by_candidate or place in failed, place in failed, reply))
             other = live if by_candidate else own
-            if other is not None and reply.status is ReplyStatus.OK and both_answer(rollout, random.random()):
+            if other is None or reply.status is not ReplyStatus.OK or not _can_be_compared(reply, other):
+                continue
+            if both_answer(rollout, random.random()):
                 self._put(_Pair(rollout, request, reply, other))
 
     def _load(self, model: str) -> Arm | None:
@@ -140,7 +142,8 @@ class CandidateTraffic:
             self._observe(self._compared(pair))
 
     def _compared(self, pair: _Pair) -> SearchObservation:
-        request = replace(pair.request, with_matched_text=False, limit=_COMPARED_HITS, at_least=[])
+        mode = SearchMode(pair.reply.mode or SearchMode.SEMANTIC)
+        request = replace(pair.request, with_matched_text=False, limit=_COMPARED_HITS, at_least=[], mode=mode)
         (own,) = self._retrieval.answer(pair.other, [request])
         by_candidate = pair.reply.model == pair.rollout.candidate
         candidate, live = (pair.reply, own) if by_candidate else (own, pair.reply)
@@ -158,6 +161,13 @@ class CandidateTraffic:
             overlap=overlap_at_10(found, wanted) if answered else None,
             rank_correlation=rank_correlation(found[:_COMPARED_HITS], wanted[:_COMPARED_HITS]) if answered else None,
         )
+
+
+def _can_be_compared(reply: SearchReply, other: Arm) -> bool:
+    """Whether the other model can answer as this one did, and both have a part in the answer."""
+    if reply.mode == SearchMode.KEYWORD:
+        return False
+    return reply.mode != SearchMode.HYBRID or other.collection.keywords
 
 
 def _observation(rollout: Rollout, by_candidate: bool, failed: bool, reply: SearchReply) -> SearchObservation:

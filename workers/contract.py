@@ -173,10 +173,39 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What a search by words looks for, made by `workers.words.asked`.
+
+    Attributes:
+        words: the question's words, each with its spellings, function words left out where others remain.
+        pairs: neighbours among them joined, as `workers.words.joined_pairs` joins those of a profile.
+        names: the question joined as a profile's name is; empty for one that is too long to be a name.
+        sure_names: of these, whole names and neighbours of which neither is a function word.
+    """
+
+    words: tuple[tuple[str, ...], ...]
+    pairs: tuple[str, ...]
+    names: tuple[str, ...]
+    sure_names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class WordHit:
+    """A result of a search by words. `words`: of the profile, as `workers.words.profile_words` made them.
+
+    Its `hit.score` is the index's own BM25, which may not compare among hits: `workers.keyword_ranking` orders them.
+    """
+
+    hit: Hit
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class CollectionInfo:
     """A concrete collection and what its vectors were made with.
 
     Attributes:
+        keywords: whether it can be searched by words.
         lacks: fields that this kith writes and filters on, and that the collection was made without.
     """
 
@@ -185,6 +214,7 @@ class CollectionInfo:
     renderer: str
     dim: int
     properties: Mapping[str, str] = field(default_factory=dict)
+    keywords: bool = False
     lacks: tuple[str, ...] = ()
 
     def require_whole(self) -> None:
@@ -229,6 +259,26 @@ class Index(Protocol):
 
         Args:
             newest: see every write that was acknowledged before, whatever that costs.
+        """
+        ...
+
+    def search_words(
+        self,
+        collection: str,
+        questions: Sequence[Asked],
+        limit: int,
+        filters: Sequence[Filter],
+        timeout_s: float,
+        *,
+        newest: bool = False,
+    ) -> list[list[WordHit]]:
+        """For each question, up to `limit` profiles (or twice as many) that hold some of its words, in no order.
+
+        Args:
+            newest: as for `search`.
+
+        Raises:
+            kith.errors.InputError: also where the collection has no words to search.
         """
         ...
 

@@ -32,7 +32,7 @@ class EventTimes:
         self._consumer = Consumer(
             config
             | {
-                "group.id": "unused",
+                "group.id": "kith-event-times",
                 "enable.auto.commit": False,
                 "auto.offset.reset": "latest",
                 "fetch.wait.max.ms": 50,

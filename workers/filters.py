@@ -71,8 +71,8 @@ _YEARS = re.compile("[0-9]{1,2}")
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
 
 
-# Of a pattern: what would stand for something else. A backslash has no form that both servers agree on.
-_PATTERN_ESCAPES = str.maketrans({"%": r"\%", "_": r"\_"})
+# What stands for something else in a pattern: Milvus Lite and the server differ on how it would be escaped.
+_OF_PATTERNS = frozenset("%_\\")
 
 
 def expression(filters: Sequence[Filter], year: int | None = None) -> str:
@@ -139,10 +139,12 @@ def _condition(item: Filter, year: int) -> str:
 
 def _begins(item: Filter) -> str:
     _check_values(item)
-    if any("\\" in value for value in item.values):
-        raise InputError(f"A value of the filter on {item.field!r} has a backslash.", "Compare with eq instead.")
-    patterns = [literal(f"{value.translate(_PATTERN_ESCAPES)},%") for value in item.values]
-    begun = " or ".join(f"{item.field} like {pattern}" for pattern in patterns)
+    if any(_OF_PATTERNS & set(value) or not value.isprintable() for value in item.values):
+        raise InputError(
+            f"A value of the filter on {item.field!r} has one of % _ \\ or what is not printed.",
+            "Compare with eq instead.",
+        )
+    begun = " or ".join(f"{item.field} like {literal(f'{value},%')}" for value in item.values)
     return f"{item.field} in [{', '.join(literal(value) for value in item.values)}] or {begun}"
 
 

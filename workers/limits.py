@@ -26,6 +26,8 @@ class FieldLimit:
 
 PROFILE_ID_LIMIT = FieldLimit(128)
 TEXT_LIMIT = FieldLimit(8192)
+# Text and name as words: those of scripts without blanks take more than twice the bytes.
+WORDS_LIMIT = FieldLimit(24_576)
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 

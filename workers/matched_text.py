@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from workers.contract import Embedder, Vectors
+from workers.words import asked, words_of
 
 MAX_PARTS = 8
 MAX_PART_CHARS = 200
@@ -44,3 +45,13 @@ def nearest_parts(embedder: Embedder, queries: Vectors, texts: Sequence[Sequence
         [max(candidates, key=lambda part: float(scores[place[part], query])) for candidates in found]
         for query, found in enumerate(parts)
     ]
+
+
+def part_with_words(question: str, text: str) -> str:
+    """The part of a text that holds the most of a question's words; the first of equals."""
+    words = asked(question).words
+    return max(parts_of(text), key=lambda part: _held(words, frozenset(words_of(part))))
+
+
+def _held(words: Sequence[Sequence[str]], part: frozenset[str]) -> int:
+    return sum(any(spelling in part for spelling in word) for word in words)

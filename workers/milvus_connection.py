@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import grpc  # it ships no types
@@ -20,6 +21,7 @@ _ResultT = TypeVar("_ResultT")
 
 _LITE_PREFIX = "milvus_lite-"
 _INVERTED_SINCE = (2, 4)
+_FULL_TEXT_SINCE = (2, 5)
 # Less than this is not sent: it would only burden a server that cannot answer in time.
 _LEAST_TIMEOUT_S = 0.005
 
@@ -47,6 +49,7 @@ class Capabilities:
         inverted_indexes: INVERTED indexes on the fields that filters compare. Lite has them for scalars only, and at
             the sizes it is for they gain nothing.
         vector_index: index type for the vector field.
+        full_text: it makes sparse vectors of texts by itself and searches them by BM25.
     """
 
     version: str
@@ -55,6 +58,7 @@ class Capabilities:
     concurrent_writers: bool
     inverted_indexes: bool
     vector_index: str
+    full_text: bool
 
 
 def capabilities_of(version: str) -> Capabilities:
@@ -67,6 +71,7 @@ def capabilities_of(version: str) -> Capabilities:
         concurrent_writers=not lite,
         inverted_indexes=not lite and _release(version) >= _INVERTED_SINCE,
         vector_index="FLAT" if lite else "AUTOINDEX",
+        full_text=lite or _release(version) >= _FULL_TEXT_SINCE,
     )
 
 
@@ -76,11 +81,15 @@ class MilvusConnection:
     Args:
         uri: `http://host:port`, `https://host:port` or `unix:/path:0`.
         token: `user:password` or an API key; None for a server without authentication.
+        ca_file: certificates (PEM) that are trusted over https; None trusts the usual ones.
         connect_timeout_s: longest wait for one attempt to connect, seconds.
     """
 
-    def __init__(self, uri: str, token: str | None = None, *, connect_timeout_s: float = 2.0) -> None:
+    def __init__(
+        self, uri: str, token: str | None = None, *, ca_file: Path | None = None, connect_timeout_s: float = 2.0
+    ) -> None:
         self.uri = uri
+        self._tls = {} if ca_file is None else {"server_pem_path": str(ca_file)}
         self._token = token or ""
         self._connect_timeout_s = connect_timeout_s
         self._lock = threading.Lock()
@@ -152,6 +161,7 @@ class MilvusConnection:
             # Not shared: a shared connection would bring another client's time limits.
             dedicated=True,
             grpc_options=_GRPC_OPTIONS,
+            **self._tls,
         )
 
     def _remaining(self, deadline: Deadline, doing: str) -> float:

@@ -81,6 +81,9 @@ def translate(error: Exception, uri: str, doing: str) -> KithError | None:
         return _of_grpc(error.code(), str(error.details()), uri, doing)
     if not isinstance(error, MilvusException):
         return None
+    # While connecting, pymilvus calls a refused token a server that is unavailable.
+    if isinstance(cause := error.__cause__, grpc.RpcError) and cause.code() in _GRPC_NOT_ALLOWED:
+        return _not_allowed(uri, str(cause.details()))
     if isinstance(error.code, grpc.StatusCode):
         return _of_grpc(error.code, error.message, uri, doing)
     return _of_milvus(error, uri, doing)

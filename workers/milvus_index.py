@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -13,7 +15,7 @@ from pymilvus import MilvusClient
 
 from kith.deadline import Deadline
 from kith.errors import InputError, KithError, Unavailable
-from workers.contract import Filter, Hit, Row, Vectors
+from workers.contract import Asked, Filter, Hit, Row, Vectors, WordHit
 from workers.filters import expression, ids_expression
 from workers.milvus_connection import Capabilities, MilvusConnection
 from workers.milvus_errors import NotLoaded
@@ -24,9 +26,10 @@ from workers.milvus_rows import (
     VERSION_FIELD,
     check_query,
     check_rows,
+    to_cosine_hit,
     to_entity,
-    to_hit,
 )
+from workers.milvus_words import BM25_FIELD, WORD_OUTPUT_FIELDS, has_word_fields, merged, queries_of
 
 Consistency = Literal["Strong", "Session", "Bounded", "Eventually"]
 
@@ -34,6 +37,26 @@ Consistency = Literal["Strong", "Session", "Bounded", "Eventually"]
 MAX_LIMIT = 16_384
 _IDS_PER_REQUEST = 1000
 _PAGE = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What rows of a collection hold: vectors of so many dimensions, and words or none."""
+
+    dim: int
+    words: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """How a search is made, whatever is searched for."""
+
+    field: str
+    metric: str
+    output: tuple[str, ...]
+    limit: int
+    condition: str
+    newest: bool
 
 
 class MilvusIndex:
@@ -45,6 +68,7 @@ class MilvusIndex:
     Args:
         uri: `http://host:port` or `https://host:port`; nothing is opened before the first call.
         token: `user:password` or an API key; None for a server without authentication.
+        ca_file: certificates (PEM) that are trusted over https; None trusts the usual ones.
         consistency: level of searches on a server; reads of versions and counts are always Strong.
         connect_timeout_s: longest wait for one attempt to connect, seconds.
     """
@@ -54,13 +78,14 @@ class MilvusIndex:
         uri: str,
         token: str | None = None,
         *,
+        ca_file: Path | None = None,
         consistency: Consistency = "Bounded",
         connect_timeout_s: float = 2.0,
     ) -> None:
-        self.connection = MilvusConnection(uri, token, connect_timeout_s=connect_timeout_s)
+        self.connection = MilvusConnection(uri, token, ca_file=ca_file, connect_timeout_s=connect_timeout_s)
         self._consistency = consistency
         self._write_lock = threading.Lock()
-        self._dims: dict[str, int] = {}
+        self._held: dict[str, _Held] = {}
 
     def capabilities(self, timeout_s: float) -> Capabilities:
         """What the server can do.
@@ -84,8 +109,9 @@ class MilvusIndex:
         if not rows:
             return
         deadline = Deadline.after(timeout_s)
-        check_rows(rows, self._dim(collection, deadline))
-        entities = [to_entity(row) for row in rows]
+        held = self._described(collection, deadline)
+        check_rows(rows, held.dim)
+        entities = [to_entity(row, with_words=held.words) for row in rows]
         with self._writing(deadline):
             self._call(
                 "write to",
@@ -121,31 +147,40 @@ class MilvusIndex:
             kith.errors.Unavailable: not now.
             kith.errors.InputError: a filter, the limit (1 to `MAX_LIMIT`) or the vectors cannot be used.
         """
-        if not 1 <= limit <= MAX_LIMIT:
-            raise InputError(f"The limit is {limit}.", f"It may be 1 to {MAX_LIMIT}.")
-        condition = expression(filters)
+        deadline = Deadline.after(timeout_s)
+        asked = _Search(VECTOR_FIELD, "COSINE", OUTPUT_FIELDS, _checked(limit), expression(filters), newest)
         if len(vectors) == 0:
             return []
+        check_query(vectors, self._described(collection, deadline).dim)
+        found = self._search(collection, list(vectors), asked, deadline)
+        return [[to_cosine_hit(hit) for hit in hits] for hits in found]
+
+    def search_words(
+        self,
+        collection: str,
+        questions: Sequence[Asked],
+        limit: int,
+        filters: Sequence[Filter],
+        timeout_s: float,
+        *,
+        newest: bool = False,
+    ) -> list[list[WordHit]]:
+        """See `workers.contract.Index.search_words`.
+
+        Raises:
+            kith.errors.Unavailable: not now.
+            kith.errors.InputError: a filter or the limit (1 to `MAX_LIMIT`) cannot be used, or the collection holds no
+                words.
+        """
         deadline = Deadline.after(timeout_s)
-        check_query(vectors, self._dim(collection, deadline))
-        found = self._read(
-            "search",
-            collection,
-            deadline,
-            lambda client, left: client.search(
-                collection,
-                data=list(vectors),
-                anns_field=VECTOR_FIELD,
-                filter=condition,
-                limit=limit,
-                output_fields=list(OUTPUT_FIELDS),
-                search_params={"metric_type": "COSINE"},
-                consistency_level="Strong" if newest else self._consistency,
-                timeout=left,
-                retry_on_rate_limit=False,
-            ),
-        )
-        return [[to_hit(hit) for hit in hits] for hits in found]
+        asked = _Search(BM25_FIELD, "BM25", WORD_OUTPUT_FIELDS, _checked(limit), expression(filters), newest)
+        if not self._described(collection, deadline).words:
+            raise InputError(f"The collection {collection} holds no words.", "Search it by meaning.")
+        names_apart = self.capabilities(deadline.remaining()).is_lite
+        queries = [queries_of(question, names_apart=names_apart) for question in questions]
+        texts = [text for some in queries for text in some]
+        results = iter(self._search(collection, texts, asked, deadline) if texts else ())
+        return [merged([next(results) for _ in some]) for some in queries]
 
     def versions(self, collection: str, profile_ids: Sequence[str], timeout_s: float) -> dict[str, int]:
         """Version held for each of the given profiles; an absent profile has no entry.
@@ -215,6 +250,26 @@ class MilvusIndex:
         rows = self._query(collection, "", ["count(*)"], Deadline.after(timeout_s))
         return int(rows[0]["count(*)"])
 
+    def _search(self, collection: str, data: list[Any], asked: _Search, deadline: Deadline) -> Sequence[Any]:
+        found: Sequence[Any] = self._read(
+            "search",
+            collection,
+            deadline,
+            lambda client, left: client.search(
+                collection,
+                data=data,
+                anns_field=asked.field,
+                filter=asked.condition,
+                limit=asked.limit,
+                output_fields=list(asked.output),
+                search_params={"metric_type": asked.metric},
+                consistency_level="Strong" if asked.newest else self._consistency,
+                timeout=left,
+                retry_on_rate_limit=False,
+            ),
+        )
+        return found
+
     def _delete_where(self, collection: str, condition: str, deadline: Deadline) -> None:
         self._call(
             "delete from",
@@ -252,16 +307,16 @@ class MilvusIndex:
             self._call("load", collection, deadline, lambda c, left: c.load_collection(collection, timeout=left))
         return self._call(verb, collection, deadline, request)
 
-    def _dim(self, collection: str, deadline: Deadline) -> int:
-        if collection not in self._dims:
+    def _described(self, collection: str, deadline: Deadline) -> _Held:
+        if collection not in self._held:
             described = self._call(
                 "describe",
                 collection,
                 deadline,
                 lambda client, left: client.describe_collection(collection, timeout=left),
             )
-            self._dims[collection] = vector_dim(described)
-        return self._dims[collection]
+            self._held[collection] = _Held(vector_dim(described), has_word_fields(described))
+        return self._held[collection]
 
     def _call(
         self, verb: str, collection: str, deadline: Deadline, request: Callable[[MilvusClient, float], Any]
@@ -270,7 +325,7 @@ class MilvusIndex:
             return self.connection.call(f"{verb} {collection}", deadline.remaining(), request)
         except KithError:
             # The collection may be another one when it answers again.
-            self._dims.pop(collection, None)
+            self._held.pop(collection, None)
             raise
 
     @contextmanager
@@ -293,6 +348,12 @@ def vector_dim(described: dict[str, Any]) -> int:
         if field["name"] == VECTOR_FIELD and "dim" in field["params"]:
             return int(field["params"]["dim"])
     raise InputError(f"The collection {described['collection_name']} has no vector field: it is not one of kith's.")
+
+
+def _checked(limit: int) -> int:
+    if not 1 <= limit <= MAX_LIMIT:
+        raise InputError(f"The limit is {limit}.", f"It may be 1 to {MAX_LIMIT}.")
+    return limit
 
 
 def _id_conditions(profile_ids: Sequence[str]) -> list[str]:

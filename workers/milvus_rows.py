@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,15 @@ import numpy as np
 from kith.errors import InputError
 from workers.contract import Hit, ProfileFields, Row, Vectors
 from workers.limits import FIELD_LIMITS, PROFILE_ID_LIMIT, TEXT_LIMIT, FieldLimit, utf8_length
+from workers.words import profile_words
 
 ID_FIELD = "profile_id"
 VERSION_FIELD = "version"
 TEXT_FIELD = "text"
 OCCURRED_FIELD = "occurred_at_ms"
 CAREER_FIELD = "career_since"
+# Only where the server makes BM25 of it.
+WORDS_FIELD = "words"
 VECTOR_FIELD = "vector"
 
 # All that a hit shows. Always named in a search: without it Milvus Lite returns every field, the vector too.
@@ -82,9 +86,15 @@ def check_query(vectors: Vectors, dim: int) -> None:
         raise InputError("A query vector holds NaN or infinity.")
 
 
-def to_entity(row: Row) -> dict[str, Any]:
-    """The mapping that pymilvus writes for a (checked) row."""
+def to_entity(row: Row, *, with_words: bool) -> dict[str, Any]:
+    """The mapping that pymilvus writes for a (checked) row.
+
+    Args:
+        with_words: whether the collection has `WORDS_FIELD`.
+    """
     entity: dict[str, Any] = {ID_FIELD: row.profile_id, VERSION_FIELD: row.version, TEXT_FIELD: row.text}
+    if with_words:
+        entity[WORDS_FIELD] = profile_words(row.fields.name, row.text)
     for name, limit in FIELD_LIMITS.items():
         value = getattr(row.fields, name)
         entity[name] = value if limit.max_items is None else list(value)
@@ -104,11 +114,17 @@ def to_hit(found: Mapping[str, Any]) -> Hit:
         # Milvus Lite names the key after the field, the server "id".
         profile_id=found[ID_FIELD] if ID_FIELD in found else found["id"],
         version=entity[VERSION_FIELD],
-        # float32 rounding can pass 1 by a few units in the last place.
-        score=max(-1.0, min(1.0, float(found["distance"]))),
+        score=float(found["distance"]),
         fields=ProfileFields(**values, occurred_at_ms=entity[OCCURRED_FIELD], career_since=entity[CAREER_FIELD]),
         text=entity[TEXT_FIELD],
     )
+
+
+def to_cosine_hit(found: Mapping[str, Any]) -> Hit:
+    """As `to_hit`, of a search by cosine."""
+    hit = to_hit(found)
+    # float32 rounding can pass 1 by a few units in the last place.
+    return replace(hit, score=max(-1.0, min(1.0, hit.score)))
 
 
 def _check_field(profile_id: str, name: str, value: str | tuple[str, ...], limit: FieldLimit) -> None:

@@ -29,13 +29,15 @@ from workers.milvus_rows import (
     VECTOR_FIELD,
     VERSION_FIELD,
 )
+from workers.milvus_words import BM25_FIELD, BM25_INDEX, add_word_fields, has_word_fields
+from workers.words import WORDS_ID
 
 LIVE_ALIAS = "profiles"
 
 # An alias of a collection while it is filled and nobody may search it: aliases work alike on every server.
 _FILLING_ALIAS = "profiles_filling__"
 _COLLECTION_PREFIX = "profiles__"
-_MODEL, _RENDERER, _DIM = "kith.model", "kith.renderer", "kith.dim"
+_MODEL, _RENDERER, _DIM, _WORDS = "kith.model", "kith.renderer", "kith.dim", "kith.words"
 _RELEASE_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
 # Milvus Lite opens a collection twice when it is asked for one that another request is still creating.
 _LITE_SETTLE_S = 0.5
@@ -186,7 +188,11 @@ def describe(connection: MilvusConnection, name: str, timeout_s: float) -> Colle
         )
     there = {field["name"] for field in described["fields"]}
     lacks = tuple(field for field in STORED_FIELDS if field not in there)
-    return CollectionInfo(name, properties[_MODEL], properties[_RENDERER], vector_dim(described), properties, lacks)
+    # Words that were made in another way would not meet those of a question.
+    keywords = properties.get(_WORDS) == WORDS_ID
+    return CollectionInfo(
+        name, properties[_MODEL], properties[_RENDERER], vector_dim(described), properties, keywords, lacks
+    )
 
 
 def models_of(connection: MilvusConnection, timeout_s: float, prefix: str = "") -> dict[str, str]:
@@ -206,10 +212,12 @@ def models_of(connection: MilvusConnection, timeout_s: float, prefix: str = "") 
 def _create(client: MilvusClient, wanted: CollectionInfo, capabilities: Capabilities, timeout_s: float) -> None:
     # Creating comes before asking: asking Milvus Lite for a collection in creation breaks it (see _LITE_SETTLE_S).
     properties = {_MODEL: wanted.model, _RENDERER: wanted.renderer, _DIM: str(wanted.dim)}
+    if capabilities.full_text:
+        properties[_WORDS] = WORDS_ID
     try:
         client.create_collection(
             wanted.name,
-            schema=_schema(wanted.dim),
+            schema=_schema(wanted.dim, with_words=capabilities.full_text),
             properties=properties,
             consistency_level="Bounded",
             timeout=timeout_s,
@@ -222,7 +230,7 @@ def _create(client: MilvusClient, wanted: CollectionInfo, capabilities: Capabili
             raise
 
 
-def _schema(dim: int) -> CollectionSchema:
+def _schema(dim: int, *, with_words: bool) -> CollectionSchema:
     schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
     schema.add_field(ID_FIELD, DataType.VARCHAR, is_primary=True, max_length=PROFILE_ID_LIMIT.max_bytes)
     schema.add_field(VERSION_FIELD, DataType.INT64)
@@ -241,6 +249,8 @@ def _schema(dim: int) -> CollectionSchema:
     schema.add_field(CAREER_FIELD, DataType.INT64)
     schema.add_field(TEXT_FIELD, DataType.VARCHAR, max_length=TEXT_LIMIT.max_bytes)
     schema.add_field(VECTOR_FIELD, DataType.FLOAT_VECTOR, dim=dim)
+    if with_words:
+        add_word_fields(schema)
     return schema
 
 
@@ -249,23 +259,28 @@ def _index_and_load(client: MilvusClient, name: str, capabilities: Capabilities,
         str(client.describe_index(name, i, timeout=deadline.remaining())["field_name"])
         for i in client.list_indexes(name, timeout=deadline.remaining())
     }
-    for field, index_type in _indexes(capabilities).items():
+    # One that was made before kith searched words, or by an older server, has none.
+    with_words = has_word_fields(client.describe_collection(name, timeout=deadline.remaining()))
+    for field, index in _indexes(capabilities, with_words=with_words).items():
         if field not in indexed:
-            _create_index(client, name, field, index_type, deadline)
+            _create_index(client, name, field, index, deadline)
     client.load_collection(name, timeout=deadline.remaining())
 
 
-def _indexes(capabilities: Capabilities) -> dict[str, str]:
-    indexes = {VECTOR_FIELD: capabilities.vector_index}
+def _indexes(capabilities: Capabilities, *, with_words: bool) -> dict[str, Mapping[str, Any]]:
+    indexes: dict[str, Mapping[str, Any]] = {
+        VECTOR_FIELD: {"index_type": capabilities.vector_index, "metric_type": "COSINE"}
+    }
     if capabilities.inverted_indexes:
-        indexes |= {stored_field(name): "INVERTED" for name in FILTERABLE_FIELDS if name != ID_FIELD}
+        indexes |= {stored_field(name): {"index_type": "INVERTED"} for name in FILTERABLE_FIELDS if name != ID_FIELD}
+    if with_words:
+        indexes[BM25_FIELD] = BM25_INDEX
     return indexes
 
 
-def _create_index(client: MilvusClient, name: str, field: str, index_type: str, deadline: Deadline) -> None:
+def _create_index(client: MilvusClient, name: str, field: str, index: Mapping[str, Any], deadline: Deadline) -> None:
     params: IndexParams = client.prepare_index_params()
-    metric: dict[str, Any] = {"metric_type": "COSINE"} if field == VECTOR_FIELD else {}
-    params.add_index(field, index_type=index_type, index_name=field, **metric)
+    params.add_index(field, index_name=field, **index)
     try:
         # sync would poll without any time limit; on a new collection there is nothing to wait for.
         client.create_index(name, params, timeout=deadline.remaining(), sync=False)

@@ -19,6 +19,7 @@ from schemas.search_records import ReplyStatus, SearchReply
 from schemas.topics import Topic
 from workers.load import RequestQueue, lightened
 from workers.open_offsets import OpenOffsets
+from workers.refused_requests import RefusedRequests
 from workers.reply_sender import ReplySender
 from workers.request_reader import Asked, RequestReader, Unanswerable
 from workers.search import Searcher
@@ -30,6 +31,7 @@ _FIRST_WAIT_S = 0.2
 # As above, while requests wait for the index.
 _WAITING_S = 0.05
 _CONNECT_S = 5.0
+_FLUSH_S = 10.0
 # After so long the partitions of a consumer that was killed go to others.
 _SESSION_MS, _HEARTBEAT_MS = 10_000, 1_000
 # Taken at once: whoever is refused is told now, however much comes.
@@ -45,8 +47,9 @@ class QueryConsumer:
     the model. A crash between reply and offset repeats replies, which clients tell by their correlation id.
 
     Args:
-        config: librdkafka configuration to reach the cluster.
+        config: librdkafka configuration to reach the cluster, with the consumer group.
         requests: the topic of requests.
+        refused: keeps what nobody can be told about.
         queue: what was taken and not begun; its length bounds a micro-batch.
         batch_wait_s: longest wait for a micro-batch to fill, seconds.
     """
@@ -58,22 +61,22 @@ class QueryConsumer:
         searcher: Searcher,
         reader: RequestReader,
         sender: ReplySender,
+        refused: RefusedRequests,
         queue: RequestQueue[Asked],
         *,
-        group: str,
         batch_wait_s: float,
     ) -> None:
         self._requests = requests
         self._searcher = searcher
         self._reader = reader
         self._sender = sender
+        self._refused = refused
         self._queue = queue
         self._batch_wait_s = batch_wait_s
         self._bootstrap = config["bootstrap.servers"]
         self._consumer = Consumer(
             config
             | {
-                "group.id": group,
                 # Members come and go without stopping the others. The newer protocol would leave the partitions of one
                 # that was killed alone for the 45 s that brokers have by default; this one says itself how long.
                 "partition.assignment.strategy": "cooperative-sticky",
@@ -104,6 +107,7 @@ class QueryConsumer:
         """
         self._require_kafka()
         self._sender.learn_contract()
+        self._refused.declare()
         self._consumer.subscribe(
             [self._requests.name], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
         )
@@ -118,6 +122,7 @@ class QueryConsumer:
                 self._work()
         finally:
             self._sender.flush()
+            self._refused.flush(_FLUSH_S)
             self._consumer.close()
 
     def stop(self) -> None:
@@ -211,6 +216,7 @@ class QueryConsumer:
                     self._answer(one, reply, now)
             self._note(replies)
         self._sender.flush()
+        self._refused.flush(_FLUSH_S)
         if batch:
             metrics.SEARCH_BATCH.observe(len(batch))
             self._queue.worked(1000 * (time.monotonic() - began))
@@ -245,6 +251,7 @@ class QueryConsumer:
     def _drop(self, reason: str, message: Message) -> None:
         metrics.SEARCH_DROPPED.labels(reason=reason).inc()
         log.warning("request dropped", reason=reason, partition=message.partition(), offset=message.offset())
+        self._refused.keep(reason, message)
         self._offsets.done(message)
 
 

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from kith import metrics
-from kith.deadline import Deadline
 from kith.errors import InputError, KithError, ReleaseError
-from schemas.search_records import AppliedRecord, ReplyHit, ReplyStatus, SearchReply, SearchRequest
-from workers.contract import CollectionInfo, Embedder, Filter, Hit, Index, Vectors
-from workers.matched_text import nearest_parts, shortened
+from schemas.search_records import AppliedRecord, ReplyHit, ReplyStatus, SearchMode, SearchReply, SearchRequest
+from workers.contract import CollectionInfo, Embedder, Hit, Index, Vectors
+from workers.hybrid_search import Found, Question, by_the_index, mode_of
+from workers.matched_text import nearest_parts, part_with_words, shortened
 from workers.query_vectors import QueryVectors
 from workers.resolved_request import conditions
 from workers.watermark import holds
 
 # Each hit costs an embedding of its sentences; further hits get the beginning of their text.
 MOST_MATCHED = 10
+_BY_MEANING = (SearchMode.SEMANTIC, SearchMode.HYBRID)
+# To the index at a time: requests with filters of their own, and the words and the meaning of one question.
+_CALLS = 16
 _NOT_YET = "The index does not hold yet what at_least names."
 
 
@@ -44,12 +49,6 @@ class Arm:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class _Searched:
-    hits: list[Hit]
-    search_ms: float
-
-
 class Retrieval:
     """Searches one index. Safe for several threads.
 
@@ -70,6 +69,7 @@ class Retrieval:
         self._timeout_s = timeout_s
         self._watermark = watermark
         self._vectors = QueryVectors(0) if kept is None else kept
+        self._calls = ThreadPoolExecutor(_CALLS, "search")
 
     def answer(self, arm: Arm, requests: Sequence[SearchRequest]) -> list[SearchReply]:
         """One reply per request, in order; blocking. Never raises for a request's content or a part that is away."""
@@ -82,48 +82,75 @@ class Retrieval:
         return [replace(replies[place], watermark=watermark) for place in range(len(requests))]
 
     def _answer(self, arm: Arm, requests: Sequence[SearchRequest]) -> list[SearchReply]:
+        modes = [_mode(arm.collection, request) for request in requests]
+        # A question that is answered by its words alone costs no embedding.
+        meant = [place for place, mode in enumerate(modes) if mode in _BY_MEANING]
         started = time.perf_counter()
         try:
-            queries = [request.query for request in requests]
-            vectors = self._vectors.of(arm.embedder, arm.collection.model, queries)
+            embedded = self._embedded(arm, [requests[place].query for place in meant])
         except InputError as error:
             # The query that cannot be embedded must not take the others with it.
             return (
                 [bad_request(str(error))] if len(requests) == 1 else [self._answer(arm, [one])[0] for one in requests]
             )
         embed_ms = (time.perf_counter() - started) * 1000
-        metrics.SEARCH_EMBED_SECONDS.observe(embed_ms / 1000)
-        found = self._find(requests, vectors, arm.collection.name)
+        if meant:
+            metrics.SEARCH_EMBED_SECONDS.observe(embed_ms / 1000)
+        vectors = dict(zip(meant, embedded, strict=True))
+        found = self._find(requests, modes, vectors, arm.collection.name)
         texts = _matched(arm.embedder, requests, vectors, found)
         return [
-            _reply(one, matched, arm.collection, embed_ms) if isinstance(one, _Searched) else one
-            for one, matched in zip(found, texts, strict=True)
+            _reply(request, one, texts[place], arm.collection, embed_ms if place in vectors else 0.0)
+            if isinstance(one, _Searched)
+            else one
+            for place, (request, one) in enumerate(zip(requests, found, strict=True))
         ]
 
+    def _embedded(self, arm: Arm, queries: Sequence[str]) -> list[Vectors]:
+        return list(self._vectors.of(arm.embedder, arm.collection.model, queries)) if queries else []
+
     def _find(
-        self, requests: Sequence[SearchRequest], vectors: Vectors, collection: str
+        self,
+        requests: Sequence[SearchRequest],
+        modes: Sequence[SearchMode | SearchReply],
+        vectors: Mapping[int, Vectors],
+        collection: str,
     ) -> list[_Searched | SearchReply]:
-        # Requests that ask alike go to the index in one call.
-        alike: dict[tuple[int, int, tuple[Filter, ...], bool], list[int]] = defaultdict(list)
-        for place, request in enumerate(requests):
-            alike[request.offset, request.limit, conditions(request), bool(request.at_least)].append(place)
-        deadline = Deadline.after(self._timeout_s)
-        found: dict[int, _Searched | SearchReply] = {}
-        for (offset, limit, filters, newest), places in alike.items():
-            started = time.perf_counter()
-            try:
-                left = deadline.remaining()
-                hits = self._index.search(collection, vectors[places], offset + limit, filters, left, newest=newest)
-            except InputError as error:
-                found |= dict.fromkeys(places, bad_request(str(error)))
-                continue
-            except KithError as error:
-                found |= dict.fromkeys(places, unavailable(error))
-                continue
-            search_ms = (time.perf_counter() - started) * 1000
-            metrics.SEARCH_INDEX_SECONDS.observe(search_ms / 1000)
-            found |= {place: _Searched(one[offset:], search_ms) for place, one in zip(places, hits, strict=True)}
-        return [found[place] for place in range(len(requests))]
+        questions = {
+            place: Question(
+                request.query,
+                one,
+                vectors.get(place),
+                request.offset + request.limit,
+                conditions(request),
+                bool(request.at_least),
+            )
+            for place, (request, one) in enumerate(zip(requests, modes, strict=True))
+            if isinstance(one, SearchMode)
+        }
+        found = by_the_index(self._index, collection, list(questions.values()), self._timeout_s, self._calls)
+        searched = {
+            place: _refused(one) if isinstance(one, KithError) else _page(requests[place], question.mode, one)
+            for (place, question), one in zip(questions.items(), found, strict=True)
+        }
+        return [one if isinstance(one, SearchReply) else searched[place] for place, one in enumerate(modes)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Searched:
+    """What was found, and in which mode."""
+
+    mode: SearchMode
+    found: Found
+
+    @property
+    def texts(self) -> list[str]:
+        """Texts of the hits, in order."""
+        return [one.hit.text for one in self.found.hits]
+
+
+def _page(request: SearchRequest, mode: SearchMode, found: Found) -> _Searched:
+    return _Searched(mode, replace(found, hits=found.hits[request.offset :]))
 
 
 def bad_request(reason: str) -> SearchReply:
@@ -136,27 +163,52 @@ def unavailable(error: KithError) -> SearchReply:
     return SearchReply(ReplyStatus.UNAVAILABLE, str(error))
 
 
+def _mode(collection: CollectionInfo, request: SearchRequest) -> SearchMode | SearchReply:
+    try:
+        return mode_of(collection, request.query, request.mode)
+    except InputError as error:
+        return bad_request(str(error))
+
+
+def _refused(error: KithError) -> SearchReply:
+    return bad_request(str(error)) if isinstance(error, InputError) else unavailable(error)
+
+
 def _matched(
-    embedder: Embedder, requests: Sequence[SearchRequest], vectors: Vectors, found: Sequence[_Searched | SearchReply]
+    embedder: Embedder,
+    requests: Sequence[SearchRequest],
+    vectors: Mapping[int, Vectors],
+    found: Sequence[_Searched | SearchReply],
 ) -> list[list[str]]:
-    texts = [[hit.text for hit in one.hits] if isinstance(one, _Searched) else [] for one in found]
-    wanted = [place for place, request in enumerate(requests) if request.with_matched_text and texts[place]]
+    texts = [one.texts if isinstance(one, _Searched) else [] for one in found]
     matched = [[shortened(text) for text in some] for some in texts]
-    if wanted:
-        nearest = nearest_parts(embedder, vectors[wanted], [texts[place][:MOST_MATCHED] for place in wanted])
-        for place, parts in zip(wanted, nearest, strict=True):
+    wanted = [place for place, request in enumerate(requests) if request.with_matched_text and texts[place]]
+    for place in wanted:
+        if place not in vectors:
+            matched[place] = [part_with_words(requests[place].query, text) for text in texts[place]]
+    meant = [place for place in wanted if place in vectors]
+    if meant:
+        queries = np.stack([vectors[place] for place in meant])
+        nearest = nearest_parts(embedder, queries, [texts[place][:MOST_MATCHED] for place in meant])
+        for place, parts in zip(meant, nearest, strict=True):
             matched[place][: len(parts)] = parts
     return matched
 
 
-def _reply(found: _Searched, matched: Sequence[str], collection: CollectionInfo, embed_ms: float) -> SearchReply:
+def _reply(
+    request: SearchRequest, searched: _Searched, matched: Sequence[str], collection: CollectionInfo, embed_ms: float
+) -> SearchReply:
+    hits = [_hit(one.hit, text) for one, text in zip(searched.found.hits, matched, strict=True)]
+    if request.explain:
+        hits = [replace(hit, explanation=one.why) for hit, one in zip(hits, searched.found.hits, strict=True)]
     return SearchReply(
         ReplyStatus.OK,
-        hits=[_hit(hit, text) for hit, text in zip(found.hits, matched, strict=True)],
+        hits=hits,
         model=collection.model,
         collection=collection.name,
         embed_ms=embed_ms,
-        search_ms=found.search_ms,
+        search_ms=searched.found.search_ms,
+        mode=searched.mode.value,
     )
 
 

@@ -19,6 +19,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from kith.deadline import Deadline
 from kith.errors import InputError, KithError, Unavailable
 from schemas import headers
+from schemas.access import SEARCH_GROUP
 from schemas.codec import Codec, DecodeError
 from schemas.registry import UnknownSchema
 from schemas.search_records import SearchReply, SearchRequest
@@ -64,7 +65,7 @@ class SearchClient:
         self._consumer = Consumer(
             quiet
             | {
-                "group.id": "unused",
+                "group.id": SEARCH_GROUP,
                 "enable.auto.commit": False,
                 "fetch.wait.max.ms": 100,
                 "auto.offset.reset": "latest",
@@ -96,7 +97,7 @@ class SearchClient:
         """The reply to a request; blocking.
 
         Raises:
-            InputError: a text of the request is not valid Unicode.
+            InputError: a text of the request is not valid Unicode, or Kafka refuses the request for good.
             Unavailable: none came in time.
         """
         return self.submit(request, timeout_s).result()
@@ -234,14 +235,24 @@ class SearchClient:
             )
 
     def _delivered(self, correlation_id: bytes, error: KafkaError | None) -> None:
-        if error is not None:
-            self._end(correlation_id, Unavailable(f"The request did not reach Kafka: {error.str()}."))
+        if error is None:
+            return
+        outcome: KithError = Unavailable(f"The request did not reach Kafka at {self._bootstrap}: {error.str()}.")
+        if error.code() != KafkaError._MSG_TIMED_OUT:  # noqa: SLF001 - their name for it
+            outcome = InputError(
+                f"Kafka at {self._bootstrap} refuses the request: {error.str()}.",
+                "Grant what `kith topics acls --role client` shows, if it is the right to write.",
+            )
+        self._end(correlation_id, outcome)
 
     def _listen(self) -> int:
         try:
             topic = self._consumer.list_topics(self._replies.name, timeout=_CONNECT_S).topics[self._replies.name]
             if topic.error is not None or not topic.partitions:
-                raise Unavailable(f"The topic {self._replies.name} does not exist.", "Run `kith topics apply`.")
+                raise Unavailable(
+                    f"The topic {self._replies.name} does not exist, or this user may not read it.",
+                    "Run `kith topics apply`, or grant what `kith topics acls --role client` shows.",
+                )
             partition = random.choice(sorted(topic.partitions))
             # The end is asked for now: a reply that comes before the first poll must not be missed.
             _low, end = self._consumer.get_watermark_offsets(

@@ -51,11 +51,14 @@ def run_indexer(settings: Settings) -> None:
     from kith.logs import configure_logs
     from kith.wiring_indexer import indexer
     from kith.wiring_metrics import describe
+    from schemas.access import Role, topics_of
 
     configure_logs(settings.log_format, settings.log_level, "indexer")
-    declared = wiring.topics(settings).all()
+    wiring.require_rights(settings, Role.INDEXER)
+    declared = wiring.topics(settings)
+    needed = topics_of(wiring.rights(settings, Role.INDEXER), declared)
     held = wiring.topic_admin(settings).partitions_held()
-    if missing := [topic.name for topic in declared if topic.name not in held]:
+    if missing := [name for name in needed if name not in held]:
         raise InputError(f"Topics are missing on the cluster: {', '.join(missing)}.", "Run `kith topics apply`.")
     _refuse_while_filled(settings)
     # Faust's tables keep the loop that is set when they are made.
@@ -96,10 +99,14 @@ def _refuse_while_filled(settings: Settings) -> None:
 
 
 def _own_folder(settings: Settings) -> tuple[Path, IO[str]]:
-    """A folder for the table that no other indexer of this machine uses; and the lock on it."""
+    """A folder for the table that no other indexer of this machine uses; and the lock on it.
+
+    Below one of its group: another release's table is of another topic, and its offsets would be taken for this one's.
+    """
+    from kith import wiring
     from kith.services.state_files import first_free
 
-    folder = settings.state_dir / "streams"
+    folder = settings.state_dir / "streams" / wiring.indexer_group(settings)
     try:
         return first_free(folder)
     except OSError as error:

@@ -152,7 +152,10 @@ def _chosen_run(
     topics, admin, codec = wiring.topics(settings), wiring.topic_admin(settings), wiring.codec(settings)
     # First, so that a cluster that is away is one message, without the client's own log lines around it.
     if topics.changes.name not in admin.partitions_held():
-        raise InputError(f"The topic {topics.changes.name} is not on the cluster.", "Run `kith topics apply`.")
+        raise InputError(
+            f"The topic {topics.changes.name} is not on the cluster, or this user may not see it.",
+            "Run `kith topics apply`, or grant what `kith topics acls --role source` shows.",
+        )
     publisher = wiring.publisher(settings)
     return lambda watch: produce(
         source.records, publisher, codec, topics, max_record_bytes=limit, rate=rate, watch=watch

@@ -95,10 +95,12 @@ def _spread(questions: Sequence[str]) -> Sequence[str]:
 
 
 def _asked(retrieval: Retrieval, arm: Arm, question: str) -> tuple[list[str], float]:
-    from schemas.search_records import ReplyStatus, SearchRequest
+    from schemas.search_records import ReplyStatus, SearchMode, SearchRequest
 
+    # Words are the same for both models: only meaning tells them apart.
+    request = SearchRequest(question, _HITS, with_matched_text=False, mode=SearchMode.SEMANTIC)
     started = time.perf_counter()
-    (reply,) = retrieval.answer(arm, [SearchRequest(question, _HITS, with_matched_text=False)])
+    (reply,) = retrieval.answer(arm, [request])
     if reply.status is not ReplyStatus.OK:
         raise Unavailable(f"{arm.collection.name} does not answer: {reply.error}", "Try again.")
     return [hit.profile_id for hit in reply.hits], (time.perf_counter() - started) * 1000

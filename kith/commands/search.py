@@ -13,7 +13,7 @@ from kith.errors import InputError, Unavailable
 from kith.settings import load_settings
 
 if TYPE_CHECKING:
-    from schemas.search_records import RecordPlace, SearchReply
+    from schemas.search_records import Explanation, RecordPlace, SearchMode, SearchReply
 
 _NOTHING_FOUND = 1
 _MAX_TIMEOUT_S = 120.0
@@ -42,6 +42,10 @@ def search(
     at_least: list[str] = typer.Option(
         [], "--at-least", help="TOPIC:PARTITION:OFFSET of a change that the index must hold; repeat for several."
     ),
+    mode: str = typer.Option(
+        "auto", "--mode", help="auto, semantic (by meaning), keyword (by words) or hybrid (both)."
+    ),
+    explain: bool = typer.Option(False, "--explain", help="Show each hit's ranks and scores by meaning and by words."),
     timeout: float | None = typer.Option(None, "--timeout", help="Seconds to wait for the reply."),
     as_json: bool = typer.Option(False, "--json", help="Print the reply as JSON."),
 ) -> None:
@@ -75,6 +79,8 @@ def search(
         at_least=[_place(one) for one in at_least],
         read_query=not as_written,
         rights=read_rights(rights_file),
+        mode=_mode(mode),
+        explain=explain,
     )
     client = wiring.search_client(settings)
     try:
@@ -91,6 +97,16 @@ def search(
         print_hits(reply)
     if not reply.hits:
         raise typer.Exit(_NOTHING_FOUND)
+
+
+def _mode(text: str) -> SearchMode:
+    """Raises `InputError` for what is no mode."""
+    from schemas.search_records import SearchMode
+
+    try:
+        return SearchMode(text)
+    except ValueError:
+        raise InputError(f"--mode {text} is no mode.", f"These are: {', '.join(SearchMode)}.") from None
 
 
 def _place(text: str) -> RecordPlace:
@@ -114,8 +130,27 @@ def print_hits(reply: SearchReply) -> None:
     if not reply.hits:
         typer.echo("nobody found")
         return
-    table = Table("name", "headline", "place", "score", "matched text")
+    explained = any(hit.explanation for hit in reply.hits)
+    why = ("by meaning", "by words") if explained else ()
+    table = Table("name", "headline", "place", "score", *why, "matched text")
     for hit in reply.hits:
-        table.add_row(hit.name, hit.headline, hit.location or hit.country, f"{hit.score:.3f}", hit.matched_text)
+        place, score = hit.location or hit.country, f"{hit.score:.3f}"
+        table.add_row(hit.name, hit.headline, place, score, *(_why(hit.explanation) if why else ()), hit.matched_text)
     Console().print(table, markup=False)
-    typer.echo(f"{reply.model} on {reply.collection}: embed {reply.embed_ms:.0f} ms, search {reply.search_ms:.0f} ms")
+    times = f"embed {reply.embed_ms:.0f} ms, search {reply.search_ms:.0f} ms"
+    mode = f" ({reply.mode})" if reply.mode else ""
+    typer.echo(f"{reply.model} on {reply.collection}{mode}: {times}")
+
+
+def _why(explanation: Explanation | None) -> tuple[str, str]:
+    """Rank and score by meaning, and by words; a dash where a search did not find the hit."""
+    if explanation is None:
+        return "-", "-"
+    return (
+        _ranked(explanation.semantic_rank, explanation.semantic_score),
+        _ranked(explanation.keyword_rank, explanation.keyword_score),
+    )
+
+
+def _ranked(rank: int | None, score: float | None) -> str:
+    return "-" if rank is None or score is None else f"{rank}. ({score:.3f})"

@@ -35,12 +35,15 @@ def run_query_consumer(settings: Settings) -> None:
 
     import structlog
 
+    from kith import wiring
     from kith.health import HealthServer
     from kith.logs import configure_logs
     from kith.wiring_metrics import describe
     from kith.wiring_serving import query_consumer
+    from schemas.access import Role
 
     configure_logs(settings.log_format, settings.log_level, "query")
+    wiring.require_rights(settings, Role.QUERY)
     parts = query_consumer(settings)
     consumer = parts.consumer
     for number in (signal.SIGTERM, signal.SIGINT):

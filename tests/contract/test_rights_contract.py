@@ -24,7 +24,7 @@ from workers.rights import Rights
 from workers.search import QueryLimits, Searcher
 
 TIMEOUT_S = 30.0
-SECRET = "a secret of thirty-two bytes or so"  # noqa: S105 (of these tests)
+SECRET = "a secret of thirty-two bytes or so"
 YEAR = datetime.now(UTC).year
 LABELS = ("public", "board", "hr", "board-only", "b_ard")
 PLACES = ("Berlin, Germany", "Berlin", "Leeds", "Kraków, Polska", "München", "Berlinchen, Polska")

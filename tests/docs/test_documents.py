@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections import defaultdict
 
 import click
 import pytest
@@ -10,6 +11,7 @@ from prometheus_client import REGISTRY
 
 from kith import metrics
 from kith.cli import app
+from schemas.access import Role, rights_of
 from schemas.topics import Topics
 from tests.kith_process import ROOT, run
 
@@ -77,6 +79,16 @@ def test_every_metric_is_in_the_operations_guide():
 def test_every_topic_is_in_the_wire_contract():
     text = (ROOT / "docs" / "wire.md").read_text()
     assert [topic.name for topic in Topics().all() if f"`{topic.name}`" not in text] == []
+
+
+def test_the_table_of_rights_is_what_is_declared():
+    text = (ROOT / "docs" / "security.md").read_text()
+    may = defaultdict(list)
+    for role in Role:
+        for right in rights_of(role, Topics(model="<release>"), "", "<release>"):
+            may[role, right.resource, right.name + "*" * right.prefixed].append(right.operation)
+    rows = [f"| {role} | {kind} | `{name}` | {', '.join(done)} |" for (role, kind, name), done in may.items()]
+    assert "\n".join(rows) in text, "\n".join(rows)
 
 
 def test_every_dependency_has_its_line_in_the_readme():

@@ -14,7 +14,7 @@ from tests.integration.bus import upsert
 from tests.kith_process import one_line_error, run
 from tests.waiting import wait_until
 
-SECRET = "a secret of thirty-two bytes or so"  # noqa: S105 (of these tests)
+SECRET = "a secret of thirty-two bytes or so"
 DENTIST = "Dentist. Root canals, crowns and bridges"
 PEOPLE = (
     upsert("ann", DENTIST, location="Berlin, Germany", country="DE", languages=["de", "pl"]),

@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from kith import wiring
 from kith.settings import DEFAULT_MODEL_DIR
 from schemas import headers
-from schemas.search_records import FilterOperator, ReplyStatus, RequestFilter, SearchReply, SearchRequest
+from schemas.search_records import FilterOperator, ReplyStatus, RequestFilter, SearchMode, SearchReply, SearchRequest
 from tests.integration.bus import upsert
 from tests.kith_process import one_line_error, run
 from tests.waiting import wait_until
@@ -52,6 +54,30 @@ def test_a_question_in_other_words_finds_the_right_person(settings, bus, serving
     finally:
         client.close()
     assert serving.terminate() == 0, serving.log.read_text()
+
+
+def test_a_name_is_found_by_its_words_and_a_changed_one_too(settings, bus, serving):
+    client = wiring.search_client(settings)
+
+    def first(words, **asked):
+        reply = client.ask(SearchRequest(words, **asked), 20)
+        return reply.mode, [hit.profile_id for hit in reply.hits][:1]
+
+    try:
+        assert first("roofer name of") == ("hybrid", ["roofer"])
+        assert first('"Name of baker"') == ("keyword", ["baker"])
+        explained = client.ask(SearchRequest("Name of baker", mode=SearchMode.HYBRID, explain=True), 20).hits[0]
+        assert (explained.profile_id, explained.explanation.keyword_rank) == ("baker", 1)
+        # The name is not in the text that is embedded: nothing but the words changes.
+        married = upsert("baker", "Artisan baker, sourdough and croissants", 2, country="DE", seniority="lead")
+        bus.send(replace(married, profile=replace(married.profile, name="Zoë Ångström")))
+        wait_until(lambda: first("zoe angstrom", mode=SearchMode.KEYWORD), lambda found: found[1] == ["baker"])
+        shown = run(settings, "search", "angstrom, zoe", "--mode", "keyword", "--explain")
+        assert shown.returncode == 0, shown.stderr
+        assert "by words" in shown.stdout
+        assert "(keyword)" in shown.stdout
+    finally:
+        client.close()
 
 
 def test_the_conventions_of_a_foreign_client_are_kept(settings, bus, serving):

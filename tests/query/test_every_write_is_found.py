@@ -7,7 +7,7 @@ import pytest
 
 from kith import wiring
 from kith.deadline import Deadline
-from schemas.search_records import RecordPlace, ReplyStatus, SearchRequest
+from schemas.search_records import FilterOperator, RecordPlace, ReplyStatus, RequestFilter, SearchRequest
 from streams.publisher import Outgoing
 from tests.integration.bus import upsert
 
@@ -34,7 +34,7 @@ class Writers:
             ((_topic, partition), offset), *_ = publisher.publish([outgoing], Deadline.after(30)).items()
             request = SearchRequest(
                 "who bakes bread?",
-                limit=WRITERS,
+                filters=[RequestFilter("profile_id", FilterOperator.EQ, [name])],
                 at_least=[RecordPlace(self.topic.name, partition, offset)],
                 with_matched_text=False,
             )

@@ -11,7 +11,7 @@ from kith import wiring
 from kith.deadline import Deadline
 from kith.services.process import pause
 from kith.settings import DEFAULT_MODEL_DIR
-from schemas.search_records import ReplyStatus, SearchRequest
+from schemas.search_records import ReplyStatus, SearchMode, SearchRequest
 from tests.integration.accounting import audited, counter, wait_settled
 from tests.integration.bus import upsert
 from tests.kith_process import command, one_line_error, run
@@ -89,6 +89,10 @@ class Asking:
     def once(self):
         return self._client.ask(SearchRequest("who looks after gardens?", limit=20), 20)
 
+    def by_name(self, profile_id):
+        request = SearchRequest(f"name of {profile_id}", limit=1, mode=SearchMode.KEYWORD)
+        return [hit.profile_id for hit in self._client.ask(request, 20).hits]
+
     def _ask(self):
         while not self._stop.is_set():
             self.replies.append(self.once())
@@ -133,6 +137,7 @@ def test_a_lost_index_answers_unavailable_until_it_is_whole_and_then_as_before(s
     assert {reply.status for reply in asking.replies} == {ReplyStatus.UNAVAILABLE, ReplyStatus.OK}
     assert all(ids(reply) == ids(before) for reply in asking.replies if reply.status is ReplyStatus.OK)
     assert counter(filled, "kith_embedded_total") == embedded
+    assert asking.by_name("p17") == ["p17"], "the words are there again too"
     assert (lost.live(), lost.marked()) == (True, False)
     assert audited(settings).exact
 

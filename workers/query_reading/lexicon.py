@@ -60,6 +60,10 @@ class Names(Generic[_ThingT]):
         """What is called so."""
         return self._things.get(tuple(word.key for word in words_of(name)))
 
+    def every(self) -> list[_ThingT]:
+        """All that is called something."""
+        return list(self._things.values())
+
     def at(self, words: Sequence[Word], place: int) -> Found[_ThingT] | None:
         """What the words from a place on name: the longest name counts."""
         keys = tuple(word.key for word in words[place : place + self._longest])

@@ -122,7 +122,7 @@ _STATES = word_set(
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Towns, or countries; `inside`: the country that a single town was said to be in."""
+    """Towns, or countries; both where a town was said to be in a country. `end`: the place after it."""
 
     towns: tuple[Town, ...]
     countries: tuple[str, ...]

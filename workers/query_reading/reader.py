@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from schemas.search_records import QueryReading, ReadFilter
 from workers.contract import Filter
+from workers.filters import MAX_VALUES
 from workers.query_reading.careers import said_levels, said_years
 from workers.query_reading.places import said_places
 from workers.query_reading.tongues import said_tongues
@@ -61,14 +62,14 @@ def read_query(text: str) -> Reading:
 
 
 def _apart(found: list[Said]) -> list[Said]:
-    """Parts that do not overlap, without the fields of which too much is said."""
+    """Parts that do not overlap, without fields of which too much is said."""
     counts: dict[str, int] = {}
     for part in found:
         for one in part.filters:
             counts[one.field] = counts.get(one.field, 0) + 1
     kept: list[Said] = []
     for part in found:
-        unclear = any(counts[one.field] > _MOST_OF_A_FIELD for one in part.filters)
+        unclear = any(counts[one.field] > _MOST_OF_A_FIELD or len(one.values) > MAX_VALUES for one in part.filters)
         if not unclear and (not kept or kept[-1].end <= part.start):
             kept.append(part)
     return kept

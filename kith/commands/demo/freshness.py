@@ -11,7 +11,7 @@ import numpy as np
 
 from kith.deadline import Deadline
 from schemas.records import Operation, ProfileChange
-from schemas.search_records import FilterOperator, ReplyStatus, RequestFilter, SearchReply, SearchRequest
+from schemas.search_records import FilterOperator, ReplyStatus, RequestFilter, SearchMode, SearchReply, SearchRequest
 from streams.clock import now_ms
 
 # One search asks for at most this many of the profiles that are waited for, the oldest first.
@@ -76,6 +76,7 @@ class FreshnessProbe:
                 limit=len(ids),
                 filters=[RequestFilter("profile_id", FilterOperator.IN, ids)],
                 with_matched_text=False,
+                mode=SearchMode.SEMANTIC,
             )
         )
         seen_at = now_ms()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from distill.taxonomy import DemoQuestion
 from kith.commands.demo.keyword_search import KeywordSearch
 from schemas.records import Profile
-from schemas.search_records import ReplyHit, SearchReply, SearchRequest
+from schemas.search_records import ReplyHit, SearchMode, SearchReply, SearchRequest
 from workers.render import Renderer
 
 TOP = 3
@@ -57,7 +57,8 @@ class Comparison:
 
     def answer(self, question: DemoQuestion, ask: Callable[[SearchRequest], SearchReply], limit: int = 10) -> Answer:
         """Both answers to a question, each from its best `limit`."""
-        hits = ask(SearchRequest(question.text, limit=limit, with_matched_text=False)).hits
+        request = SearchRequest(question.text, limit=limit, with_matched_text=False, mode=SearchMode.SEMANTIC)
+        hits = ask(request).hits
         found = self._keywords.best(question.text, limit)
         rank = self._first_right(question, [hit.profile_id for hit in hits])
         keyword_rank = self._first_right(question, found)

@@ -37,7 +37,7 @@ def packages() -> list[str]:
 
 
 def test_wheel_carries_every_package_with_its_data(shipped: set[str]):
-    kept = {".py", ".avsc", ".toml"}
+    kept = {".py", ".avsc", ".toml", ".tsv"}
     in_tree = {
         path.relative_to(ROOT).as_posix()
         for package in packages()

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from schemas.rollouts import ObservationKind, Rollout, RolloutPhase
-from schemas.search_records import ReplyStatus, SearchRequest
+from schemas.search_records import ReplyStatus, SearchMode, SearchRequest
 from tests.fakes import DIM, BagOfWordsEmbedder, BruteForceIndex
 from tests.waiting import wait_until
 from workers.comparison import CandidateTraffic
@@ -52,7 +52,7 @@ class Desk:
 
     @staticmethod
     def collection(model):
-        return CollectionInfo(f"c_{model}", model, "profile-text-1", DIM)
+        return CollectionInfo(f"c_{model}", model, "profile-text-1", DIM, keywords=True)
 
     def ask(self, count=1):
         return self.searcher.answer([SearchRequest(f"bread {n}", requester=f"m{n}") for n in range(count)], 0)
@@ -99,6 +99,18 @@ def test_in_shadow_both_answer_and_only_the_live_answer_is_seen():
     compared = [one for one in desk.observed if one.kind is ObservationKind.COMPARED]
     assert {(one.overlap, one.failed, one.hits) for one in compared} == {(1.0, False, 1)}
     assert desk.index.searched.count("c_v2") == 5
+
+
+def test_models_are_compared_in_the_mode_that_answered_and_not_by_words_alone():
+    desk = Desk(replace(RAMP, phase=RolloutPhase.SHADOW, ramp_percent=0, shadow_percent=100))
+    desk.models.load_now("v2")
+    modes = (SearchMode.KEYWORD, SearchMode.HYBRID, SearchMode.SEMANTIC)
+    with desk.candidate:
+        replies = desk.searcher.answer([SearchRequest("bread", mode=mode) for mode in modes], 0)
+        wait_until(lambda: kinds(desk).count(ObservationKind.COMPARED), lambda count: count == 2, 10)
+    assert [reply.mode for reply in replies] == ["keyword", "hybrid", "semantic"]
+    assert desk.index.searched.count("c_v2") == 2
+    assert desk.index.word_searches == 2, "one for both answers, one for the comparison"
 
 
 def test_a_promoted_model_answers_once_it_is_loaded_and_nobody_waits_for_it():

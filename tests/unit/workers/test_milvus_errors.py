@@ -84,17 +84,18 @@ def test_a_message_is_one_line_and_says_where_and_what() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "lite", "inverted"),
+    ("version", "lite", "inverted", "full_text"),
     [
-        ("milvus_lite-3.2.2", True, False),
-        ("v2.3.5", False, False),
-        ("2.4.0-rc.1", False, True),
-        ("v3.0.2", False, True),
-        ("master-20261101-abc", False, True),
+        ("milvus_lite-3.2.2", True, False, True),
+        ("v2.3.5", False, False, False),
+        ("2.4.0-rc.1", False, True, False),
+        ("v2.5.0", False, True, True),
+        ("v3.0.2", False, True, True),
+        ("master-20261101-abc", False, True, True),
     ],
 )
-def test_capabilities_follow_the_version(version: str, lite: bool, inverted: bool) -> None:
+def test_capabilities_follow_the_version(version: str, lite: bool, inverted: bool, full_text: bool) -> None:
     found = capabilities_of(version)
 
-    assert (found.is_lite, found.inverted_indexes) == (lite, inverted)
+    assert (found.is_lite, found.inverted_indexes, found.full_text) == (lite, inverted, full_text)
     assert found.concurrent_writers is not lite

@@ -15,6 +15,7 @@ from tests.fakes_bus import MemoryRegistry
 from workers.contract import CollectionInfo
 from workers.load import RequestQueue
 from workers.query_consumer import QueryConsumer
+from workers.refused_requests import RefusedRequests
 from workers.reply_sender import ReplySender
 from workers.request_reader import ReplyAddress, RequestReader, Unanswerable
 from workers.retrieval import Retrieval
@@ -48,8 +49,9 @@ class Desk:
         searcher = Searcher(
             serving(BagOfWordsEmbedder()), Retrieval(BruteForceIndex(), 5.0), lambda: live, QueryLimits(10, 50)
         )
-        nowhere = {"bootstrap.servers": "127.0.0.1:1"}
+        nowhere = {"bootstrap.servers": "127.0.0.1:1", "group.id": "t.kith-query"}
         self.sender = ReplySender(nowhere, self.codec, TOPICS.replies)
+        self.refused = RefusedRequests(nowhere, self.codec, TOPICS.search_dead_letters)
         self.queue = RequestQueue(4, 100, lambda one: one.partition, lambda: 0.0)
         self.reader = RequestReader(self.codec, r"t\.search\.replies(\..+)?", 10)
         self.consumer = QueryConsumer(
@@ -58,8 +60,8 @@ class Desk:
             searcher,
             self.reader,
             self.sender,
+            self.refused,
             self.queue,
-            group="t.kith-query",
             batch_wait_s=0.0,
         )
         self.wire = Wire()

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from schemas.validation import SENIORITIES
 from workers.contract import OwnOperator
-from workers.filters import MAX_OWN_FILTERS, expression
+from workers.filters import MAX_OWN_FILTERS, MAX_VALUES, expression
 from workers.query_reading.lexicon import countries, tongues, towns
 from workers.query_reading.reader import MAX_CHARS, read_query
 
@@ -254,6 +254,17 @@ def test_a_document_is_not_read():
     assert read("x " * (MAX_CHARS // 2) + "in Berlin") == []
 
 
+def test_a_list_that_no_filter_would_take_is_not_read():
+    by_spellings = {town.spellings: town for town in towns().every() if not (town.is_name or town.is_word)}
+    many = sorted(by_spellings, key=len, reverse=True)[:45]
+    text = "in " + ", ".join(min(spellings, key=len) for spellings in many)
+
+    assert len(text) < MAX_CHARS
+    assert sum(map(len, many)) > MAX_VALUES
+    assert read(text) == []
+    assert read(", ".join(text.split(", ")[:5])) == [("location", many[0][0])]
+
+
 SAYINGS = st.sampled_from(
     [
         "in Berlin",
@@ -307,4 +318,6 @@ def test_any_text_is_read_without_an_error_and_something_is_left_to_search_for(t
 
 def test_the_tables_hold_what_filters_compare_with():
     assert (countries().get("Niemczech"), tongues().get("alemán")) == ("DE", "de")
+    every = [name for town in towns().every() for name in town.spellings]
+    assert not [name for name in every if set("%_\\") & set(name)]
     assert towns().get("cracow") == towns().get("KRAKÓW")

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from kith.errors import InputError
 from workers.rights import Rights
 
-SECRET = "a secret of thirty-two bytes or so"  # noqa: S105 (of these tests)
+SECRET = "a secret of thirty-two bytes or so"
 RIGHTS = Rights(SECRET)
 # Too short on purpose.
 WEAK_KEY = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505
