@@ -61,15 +61,15 @@ test-milvus: $(TEST) $(MILVUS)/.stamp ## The contract of the index on a Milvus s
 test-scale: $(TEST) ## 100,000 records, 30 % with a known text: embedded is each text of a profile once; about 5 minutes
 	@$(BIN)/pytest tests/scale -s
 
+test-alerts: $(PROMTOOL)/promtool ## Every alert fires in Prometheus' own promtool; seconds, once it is built: 5 minutes and 3 GB
+	@$< check config ops/prometheus/prometheus.yml
+	@$< test rules ops/prometheus/alerts.test.yml
+
 test-security: $(TEST) ## A broker with TLS, users and rights: the whole path with the least, and each refusal; 3 to 6 minutes
 	@$(BIN)/pytest tests/security
 
 test-clients: $(TEST) ## A Java service with Spring Kafka's own ReplyingKafkaTemplate gets its replies; needs a JDK; about a minute
 	@$(BIN)/pytest tests/clients
-
-test-alerts: $(PROMTOOL)/promtool ## Every alert fires in Prometheus' own promtool; seconds, once it is built: 5 minutes and 3 GB
-	@$< check config ops/prometheus/prometheus.yml
-	@$< test rules ops/prometheus/alerts.test.yml
 
 bench: $(TEST) ## Measure the embedder on this machine
 	@$(BIN)/python -m benchmarks.embedding

@@ -99,56 +99,70 @@ def _refuse_while_filled(settings: Settings) -> None:
 
 
 def _own_folder(settings: Settings) -> tuple[Path, IO[str]]:
-    """A folder for the table that no other indexer of this machine uses; and the lock on it."""
+    """A folder for the table that no other indexer of this machine uses; and the lock on it.
+
+    Below one of its group: another release's table is of another topic, and its offsets would be taken for this one's.
+    """
+    from kith import wiring
     from kith.services.state_files import first_free
 
-    folder = settings.state_dir / "streams"
+    folder = settings.state_dir / "streams" / wiring.indexer_group(settings)
     try:
         return first_free(folder)
     except OSError as error:
         raise SettingsError(f"KITH_STATE_DIR: {folder} cannot be made: {error.strerror}.", "Choose another.") from error
 
 
-def _health(settings: Settings, parts: IndexerParts) -> HealthServer:
-    from kith import metrics
-    from kith.health import HealthServer
+class _Membership:
+    """What the indexer has of its group's partitions, and whether their table is restored."""
 
-    assigned: set[tuple[str, int]] | None = None
-    restored = False
-    since = time.monotonic()
-    metrics.TABLE_RESTORING.set(1)
+    def __init__(self, parts: IndexerParts, ready_max_lag: int) -> None:
+        self._parts = parts
+        self._ready_max_lag = ready_max_lag
+        self._assigned: set[tuple[str, int]] | None = None
+        self._restore_begins()
 
-    async def on_revoked(*_: Any, **__: Any) -> None:
-        nonlocal restored, since
-        restored, since = False, time.monotonic()
+    def _restore_begins(self) -> None:
+        from kith import metrics
+
+        self._restored, self._since = False, time.monotonic()
         metrics.TABLE_RESTORING.set(1)
 
-    async def on_restored(*_: Any, **__: Any) -> None:
-        nonlocal assigned, restored
-        assigned = {(place.topic, place.partition) for place in parts.app.consumer.assignment()}
-        restored = True
+    async def on_revoked(self, *_: Any, **__: Any) -> None:
+        self._restore_begins()
+
+    async def on_restored(self, *_: Any, **__: Any) -> None:
+        from kith import metrics
+
+        self._assigned = {(place.topic, place.partition) for place in self._parts.app.consumer.assignment()}
+        self._restored = True
         metrics.TABLE_RESTORING.set(0)
-        metrics.TABLE_RESTORE_SECONDS.set(time.monotonic() - since)
+        metrics.TABLE_RESTORE_SECONDS.set(time.monotonic() - self._since)
 
-    def group() -> str | None:
-        if assigned is None:
+    def group(self) -> str | None:
+        if self._assigned is None:
             return "not yet a member of the consumer group"
-        return None if restored else "the table is being restored"
+        return None if self._restored else "the table is being restored"
 
-    def lag() -> str | None:
-        behind = parts.lag.behind(assigned or ())
+    def lag(self) -> str | None:
+        behind = self._parts.lag.behind(self._assigned or ())
         if behind is None:
             return "not known yet"
-        return (
-            None if behind <= settings.ready_max_lag else f"{behind:,} records wait, and {settings.ready_max_lag:,} may"
-        )
+        if behind <= self._ready_max_lag:
+            return None
+        return f"{behind:,} records wait, and {self._ready_max_lag:,} may"
 
-    parts.app.on_partitions_revoked.connect(on_revoked)
-    parts.app.on_rebalance_complete.connect(on_restored)
+
+def _health(settings: Settings, parts: IndexerParts) -> HealthServer:
+    from kith.health import HealthServer
+
+    membership = _Membership(parts, settings.ready_max_lag)
+    parts.app.on_partitions_revoked.connect(membership.on_revoked)
+    parts.app.on_rebalance_complete.connect(membership.on_restored)
     limit = settings.apply_timeout_s + settings.retry_give_up_s * _STUCK_FACTOR
     return HealthServer(
         settings.health_host,
         settings.health_port,
-        {"group": group, "lag": lag, "parts": lambda: parts.back_pressure.reason},
+        {"group": membership.group, "lag": membership.lag, "parts": lambda: parts.back_pressure.reason},
         alive=lambda: parts.pipeline.busy_s < limit,
     )

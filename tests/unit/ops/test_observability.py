@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[3]
 ALERTS = ROOT / "ops" / "prometheus" / "alerts.yml"
 RULE_TESTS = ROOT / "ops" / "prometheus" / "alerts.test.yml"
 DASHBOARD = ROOT / "ops" / "grafana" / "kith.json"
+KUBERNETES = ROOT / "docs" / "kubernetes.md"
 RUNBOOKS = ROOT / "docs" / "runbooks.md"
 
 # What Prometheus adds to every series, and the series that are not ours: its own, and its client's for a process.
@@ -188,7 +189,7 @@ def commands_in(document: Path) -> list[str]:
     return [one["rest"] for one in found if one is not None]
 
 
-@pytest.mark.parametrize("line", commands_in(RUNBOOKS))
+@pytest.mark.parametrize("line", commands_in(RUNBOOKS) + commands_in(KUBERNETES))
 def test_a_command_of_a_runbook_exists_with_its_options(line: str):
     command: Any = typer.main.get_command(app)
     words = shlex.split(line, comments=True)
