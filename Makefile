@@ -46,7 +46,7 @@ unit: $(TEST) ## Only the tests that need no part
 integration: $(TEST) ## Only the tests on real parts
 	@$(BIN)/pytest tests/contract tests/integration tests/e2e
 
-test-faults: $(TEST) ## Kill, stop, fill and poison the real parts under load, and audit; 16 to 19 minutes
+test-faults: $(TEST) ## Kill, stop, fill and poison the real parts under load, and audit; 14 to 19 minutes
 	@$(BIN)/pytest tests/faults
 
 test-replay: $(TEST) ## Backfills, rebuilds and rollouts on real parts, under traffic and kills; about 9 minutes
