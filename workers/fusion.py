@@ -13,8 +13,8 @@ from workers.keyword_ranking import Ranked
 RANK_CONSTANT = 60
 # The words' ranking as it is, meaning only behind it.
 WORDS_FIRST = 100.0
-# Who holds less of the question's words was found by chance: one common word of a whole sentence. Chosen on the dev
-# split of the golden set, of 0, 0.5, 0.75 and 1 (as good there).
+# Who holds less of the question's words was found by chance: one common word of a whole sentence. Of 0, 0.5, 0.75 and 1
+# (as good) by the golden set.
 LEAST_COVERAGE = 0.75
 
 
