@@ -7,6 +7,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import typer
 
+from kith import metrics
 from kith.errors import SettingsError
 from kith.settings import Settings, load_settings
 
@@ -113,34 +114,44 @@ def _own_folder(settings: Settings) -> tuple[Path, IO[str]]:
         raise SettingsError(f"KITH_STATE_DIR: {folder} cannot be made: {error.strerror}.", "Choose another.") from error
 
 
-def _health(settings: Settings, parts: IndexerParts) -> HealthServer:
-    from kith import metrics
-    from kith.health import HealthServer
+class _Membership:
+    """Whether the process has its partitions, and the table of them."""
 
-    assigned: set[tuple[str, int]] | None = None
-    restored = False
-    since = time.monotonic()
-    metrics.TABLE_RESTORING.set(1)
-
-    async def on_revoked(*_: Any, **__: Any) -> None:
-        nonlocal restored, since
-        restored, since = False, time.monotonic()
+    def __init__(self) -> None:
+        self.assigned: set[tuple[str, int]] | None = None
+        self._restored = False
+        self._since = time.monotonic()
         metrics.TABLE_RESTORING.set(1)
 
-    async def on_restored(*_: Any, **__: Any) -> None:
-        nonlocal assigned, restored
-        assigned = {(place.topic, place.partition) for place in parts.app.consumer.assignment()}
-        restored = True
-        metrics.TABLE_RESTORING.set(0)
-        metrics.TABLE_RESTORE_SECONDS.set(time.monotonic() - since)
+    def revoked(self) -> None:
+        self._restored, self._since = False, time.monotonic()
+        metrics.TABLE_RESTORING.set(1)
 
-    def group() -> str | None:
-        if assigned is None:
+    def restored(self, assigned: set[tuple[str, int]]) -> None:
+        self.assigned, self._restored = assigned, True
+        metrics.TABLE_RESTORING.set(0)
+        metrics.TABLE_RESTORE_SECONDS.set(time.monotonic() - self._since)
+
+    def reason(self) -> str | None:
+        """Why nothing can be worked on; None when it can."""
+        if self.assigned is None:
             return "not yet a member of the consumer group"
-        return None if restored else "the table is being restored"
+        return None if self._restored else "the table is being restored"
+
+
+def _health(settings: Settings, parts: IndexerParts) -> HealthServer:
+    from kith.health import HealthServer
+
+    member = _Membership()
+
+    async def on_revoked(*_: Any, **__: Any) -> None:
+        member.revoked()
+
+    async def on_restored(*_: Any, **__: Any) -> None:
+        member.restored({(place.topic, place.partition) for place in parts.app.consumer.assignment()})
 
     def lag() -> str | None:
-        behind = parts.lag.behind(assigned or ())
+        behind = parts.lag.behind(member.assigned or ())
         if behind is None:
             return "not known yet"
         return (
@@ -153,6 +164,6 @@ def _health(settings: Settings, parts: IndexerParts) -> HealthServer:
     return HealthServer(
         settings.health_host,
         settings.health_port,
-        {"group": group, "lag": lag, "parts": lambda: parts.back_pressure.reason},
+        {"group": member.reason, "lag": lag, "parts": lambda: parts.back_pressure.reason},
         alive=lambda: parts.pipeline.busy_s < limit,
     )
