@@ -49,6 +49,7 @@ class Capabilities:
         inverted_indexes: INVERTED indexes on the fields that filters compare. Lite has them for scalars only, and at
             the sizes it is for they gain nothing.
         vector_index: index type for the vector field.
+        exact: that index compares every row, so it misses none.
         full_text: it makes sparse vectors of texts by itself and searches them by BM25.
     """
 
@@ -58,6 +59,7 @@ class Capabilities:
     concurrent_writers: bool
     inverted_indexes: bool
     vector_index: str
+    exact: bool
     full_text: bool
 
 
@@ -71,6 +73,7 @@ def capabilities_of(version: str) -> Capabilities:
         concurrent_writers=not lite,
         inverted_indexes=not lite and _release(version) >= _INVERTED_SINCE,
         vector_index="FLAT" if lite else "AUTOINDEX",
+        exact=lite,
         full_text=lite or _release(version) >= _FULL_TEXT_SINCE,
     )
 

@@ -16,6 +16,7 @@ from pymilvus import MilvusClient
 from kith.deadline import Deadline
 from kith.errors import InputError, KithError, Unavailable
 from workers.contract import Asked, Filter, Hit, Row, Vectors, WordHit
+from workers.exact_hits import EXACT_FIELDS, MOST_ROWS, exact_hits
 from workers.filters import expression, ids_expression
 from workers.milvus_connection import Capabilities, MilvusConnection
 from workers.milvus_errors import NotLoaded
@@ -153,7 +154,8 @@ class MilvusIndex:
             return []
         check_query(vectors, self._described(collection, deadline).dim)
         found = self._search(collection, list(vectors), asked, deadline)
-        return [[to_cosine_hit(hit) for hit in hits] for hits in found]
+        hits = [[to_cosine_hit(hit) for hit in some] for some in found]
+        return self._completed(collection, vectors, hits, asked, deadline)
 
     def search_words(
         self,
@@ -270,6 +272,20 @@ class MilvusIndex:
         )
         return found
 
+    def _completed(
+        self, collection: str, vectors: Vectors, hits: list[list[Hit]], asked: _Search, deadline: Deadline
+    ) -> list[list[Hit]]:
+        """An approximate index misses rows of a rare condition: where hits are fewer than wanted, its rows are read."""
+        short = [place for place, some in enumerate(hits) if len(some) < asked.limit]
+        if not short or not asked.condition or self.capabilities(deadline.remaining()).exact:
+            return hits
+        level = "Strong" if asked.newest else self._consistency
+        rows = self._query(collection, asked.condition, list(EXACT_FIELDS), deadline, level, MOST_ROWS + 1)
+        if len(rows) <= MOST_ROWS:
+            for place in short:
+                hits[place] = exact_hits(rows, vectors[place], asked.limit)
+        return hits
+
     def _delete_where(self, collection: str, condition: str, deadline: Deadline) -> None:
         self._call(
             "delete from",
@@ -278,7 +294,15 @@ class MilvusIndex:
             lambda client, left: client.delete(collection, filter=condition, timeout=left, retry_on_rate_limit=False),
         )
 
-    def _query(self, collection: str, condition: str, fields: list[str], deadline: Deadline) -> list[dict[str, Any]]:
+    def _query(
+        self,
+        collection: str,
+        condition: str,
+        fields: list[str],
+        deadline: Deadline,
+        level: Consistency = "Strong",
+        most: int | None = None,
+    ) -> list[dict[str, Any]]:
         rows = self._read(
             "read",
             collection,
@@ -287,9 +311,10 @@ class MilvusIndex:
                 collection,
                 filter=condition,
                 output_fields=fields,
-                consistency_level="Strong",
+                consistency_level=level,
                 timeout=left,
                 retry_on_rate_limit=False,
+                **({} if most is None else {"limit": most}),
             ),
         )
         return list(rows)

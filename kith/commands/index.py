@@ -7,7 +7,6 @@ from typing import IO, TYPE_CHECKING, Any
 
 import typer
 
-from kith import metrics
 from kith.errors import SettingsError
 from kith.settings import Settings, load_settings
 
@@ -115,55 +114,55 @@ def _own_folder(settings: Settings) -> tuple[Path, IO[str]]:
 
 
 class _Membership:
-    """Whether the process has its partitions, and the table of them."""
+    """What the indexer has of its group's partitions, and whether their table is restored."""
 
-    def __init__(self) -> None:
-        self.assigned: set[tuple[str, int]] | None = None
-        self._restored = False
-        self._since = time.monotonic()
-        metrics.TABLE_RESTORING.set(1)
+    def __init__(self, parts: IndexerParts, ready_max_lag: int) -> None:
+        self._parts = parts
+        self._ready_max_lag = ready_max_lag
+        self._assigned: set[tuple[str, int]] | None = None
+        self._restore_begins()
 
-    def revoked(self) -> None:
+    def _restore_begins(self) -> None:
+        from kith import metrics
+
         self._restored, self._since = False, time.monotonic()
         metrics.TABLE_RESTORING.set(1)
 
-    def restored(self, assigned: set[tuple[str, int]]) -> None:
-        self.assigned, self._restored = assigned, True
+    async def on_revoked(self, *_: Any, **__: Any) -> None:
+        self._restore_begins()
+
+    async def on_restored(self, *_: Any, **__: Any) -> None:
+        from kith import metrics
+
+        self._assigned = {(place.topic, place.partition) for place in self._parts.app.consumer.assignment()}
+        self._restored = True
         metrics.TABLE_RESTORING.set(0)
         metrics.TABLE_RESTORE_SECONDS.set(time.monotonic() - self._since)
 
-    def reason(self) -> str | None:
-        """Why nothing can be worked on; None when it can."""
-        if self.assigned is None:
+    def group(self) -> str | None:
+        if self._assigned is None:
             return "not yet a member of the consumer group"
         return None if self._restored else "the table is being restored"
+
+    def lag(self) -> str | None:
+        behind = self._parts.lag.behind(self._assigned or ())
+        if behind is None:
+            return "not known yet"
+        if behind <= self._ready_max_lag:
+            return None
+        return f"{behind:,} records wait, and {self._ready_max_lag:,} may"
 
 
 def _health(settings: Settings, parts: IndexerParts) -> HealthServer:
     from kith.health import HealthServer
 
-    member = _Membership()
-
-    async def on_revoked(*_: Any, **__: Any) -> None:
-        member.revoked()
-
-    async def on_restored(*_: Any, **__: Any) -> None:
-        member.restored({(place.topic, place.partition) for place in parts.app.consumer.assignment()})
-
-    def lag() -> str | None:
-        behind = parts.lag.behind(member.assigned or ())
-        if behind is None:
-            return "not known yet"
-        return (
-            None if behind <= settings.ready_max_lag else f"{behind:,} records wait, and {settings.ready_max_lag:,} may"
-        )
-
-    parts.app.on_partitions_revoked.connect(on_revoked)
-    parts.app.on_rebalance_complete.connect(on_restored)
+    membership = _Membership(parts, settings.ready_max_lag)
+    parts.app.on_partitions_revoked.connect(membership.on_revoked)
+    parts.app.on_rebalance_complete.connect(membership.on_restored)
     limit = settings.apply_timeout_s + settings.retry_give_up_s * _STUCK_FACTOR
     return HealthServer(
         settings.health_host,
         settings.health_port,
-        {"group": member.reason, "lag": lag, "parts": lambda: parts.back_pressure.reason},
+        {"group": membership.group, "lag": membership.lag, "parts": lambda: parts.back_pressure.reason},
         alive=lambda: parts.pipeline.busy_s < limit,
     )

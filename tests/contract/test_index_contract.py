@@ -286,6 +286,16 @@ def test_batches_of_500_rows(index: Index, collection: str) -> None:
     assert [hits[0].profile_id for hits in found] == [f"p{n}" for n in range(0, 1000, 50)]
 
 
+def test_whoever_meets_a_rare_condition_is_found_among_thousands(index: Index, collection: str) -> None:
+    # Each is written again and again: an index that looks at a part of what was written misses most of them.
+    for version in range(1, 151):
+        index.upsert(collection, [row(number, version) for number in range(40)], TIMEOUT_S)
+    for number in range(40):
+        (hits,) = index.search(collection, vector(99)[None], 10, [Filter("profile_id", EQ, (f"p{number}",))], TIMEOUT_S)
+        assert [(hit.profile_id, hit.version) for hit in hits] == [(f"p{number}", 150)]
+        assert abs(hits[0].score - float(vector(99) @ vector(number))) < 1e-4
+
+
 def test_nothing_to_find(index: Index, collection: str) -> None:
     assert index.search(collection, np.stack([vector(1), vector(2)]), 10, [], TIMEOUT_S) == [[], []]
     assert index.search(collection, np.empty((0, DIM), np.float32), 10, [], TIMEOUT_S) == []
