@@ -61,7 +61,7 @@ test-milvus: $(TEST) $(MILVUS)/.stamp ## The contract of the index on a Milvus s
 test-scale: $(TEST) ## 100,000 records, 30 % with a known text: embedded is each text of a profile once; about 5 minutes
 	@$(BIN)/pytest tests/scale -s
 
-test-alerts: $(PROMTOOL)/promtool ## Every alert fires in Prometheus' own promtool; seconds, once it is built: 5 minutes and 3 GB
+test-alerts: $(PROMTOOL)/promtool ## Every alert fires in Prometheus' own promtool; seconds, once it is built, in 5 to 13 minutes and 3 GB
 	@$< check config ops/prometheus/prometheus.yml
 	@$< test rules ops/prometheus/alerts.test.yml
 

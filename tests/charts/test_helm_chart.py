@@ -59,6 +59,7 @@ FULL: Manifest = PARTS | {
 VALUES: dict[str, Manifest] = {
     "least": PARTS,
     "full": FULL,
+    "small": PARTS | {"topics": {"partitions": 1, "replicationFactor": 1}, "keda": {"enabled": True}},
     "bare": PARTS
     | {
         "indexer": {"persistence": {"enabled": False}},
@@ -317,6 +318,8 @@ def scales_past_its_work(manifests: list[Manifest]) -> list[str]:
             found.append(f"{one['metadata']['name']}: {target}")
             continue
         partitions = environment(workload["spec"]["template"]["spec"]["containers"][0])["KITH_PARTITIONS"]
+        if one["spec"]["minReplicaCount"] > one["spec"]["maxReplicaCount"]:
+            found.append(f"{one['metadata']['name']}: more at least than at most")
         if str(one["spec"]["maxReplicaCount"]) != partitions:
             found.append(f"{one['metadata']['name']}: {one['spec']['maxReplicaCount']} of {partitions} partitions")
     return found
@@ -397,6 +400,7 @@ POD = "spec/template/spec"
         (against_keda, "ScaledObject", "people-query", "spec/triggers/1/metadata/value", 70),
         (against_keda, "ScaledObject", "people-query", "spec/maxReplicas", 3),
         (scales_past_its_work, "ScaledObject", "people-indexer", "spec/maxReplicaCount", 25),
+        (scales_past_its_work, "ScaledObject", "people-indexer", "spec/minReplicaCount", 25),
         (scales_past_its_work, "ScaledObject", "people-indexer", "spec/scaleTargetRef/kind", "Deployment"),
         (scales_past_its_work, "StatefulSet", "people-indexer", "spec/replicas", 2),
     ],
