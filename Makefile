@@ -77,7 +77,7 @@ bench: $(TEST) ## Measure the embedder on this machine
 bench-query: $(TEST) $(MILVUS)/.stamp ## What the bus costs, what micro-batches give, what overload does; about 12 minutes
 	@$(BIN)/python -m benchmarks.query
 
-bench-rollout: $(TEST) $(MILVUS)/.stamp ## A rollout of 50,000 people under live traffic, on a Milvus server; about 45 minutes
+bench-rollout: $(TEST) $(MILVUS)/.stamp ## A rollout of 50,000 people under live traffic, on a Milvus server; 16 to 45 minutes
 	@$(BIN)/python -m benchmarks.rollout --new-text 0.3
 
 student: $(TEST) ## Train teacher and student from the authored data and release the student; under 2 hours on 2 cores
