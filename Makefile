@@ -17,7 +17,7 @@ KEEP ?=
 RELEASE ?= student-v1
 LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
 
-.PHONY: help demo test setup lint format unit integration test-replay test-query test-faults test-milvus test-scale test-security test-clients test-alerts bench bench-query bench-rollout lock student student-v0 clean
+.PHONY: help demo test setup lint format unit integration test-replay test-query test-faults test-milvus test-scale test-training test-security test-clients test-alerts bench bench-query bench-rollout lock student student-v0 clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ test-milvus: $(TEST) $(MILVUS)/.stamp ## The contract of the index on a Milvus s
 
 test-scale: $(TEST) ## 100,000 records, 30 % with a known text: embedded is each text of a profile once; about 5 minutes
 	@$(BIN)/pytest tests/scale -s
+
+test-training: $(TEST) ## Teacher, student and release by their commands, on a tiny encoder; about a minute
+	@$(BIN)/pytest tests/training
 
 test-alerts: $(PROMTOOL)/promtool ## Every alert fires in Prometheus' own promtool; seconds, once it is built, in 5 to 13 minutes and 3 GB
 	@$< check config ops/prometheus/prometheus.yml
