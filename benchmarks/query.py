@@ -159,7 +159,7 @@ def _overload(one: Installation) -> None:
 
 def _recovered(after: Answers, ended_at: float, usual_ms: float) -> float:
     """Seconds until the last answer that was not as usual."""
-    odd = [one for one in after.every if one.status != ReplyStatus.OK or one.degraded or one.took_ms > usual_ms]
+    odd = [one for one in after.every if one.status != ReplyStatus.OK or one.took_ms > usual_ms]
     return max((one.came_at - ended_at for one in odd), default=0.0)
 
 
