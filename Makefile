@@ -52,7 +52,7 @@ test-faults: $(TEST) ## Kill, stop, fill and poison the real parts under load, a
 test-replay: $(TEST) ## Backfills, rebuilds and rollouts on real parts, under traffic and kills; about 9 minutes
 	@$(BIN)/pytest tests/replay
 
-test-query: $(TEST) $(MILVUS)/.stamp ## 200 askers while query consumers are killed; 10,000 writes, each found by its writer; about 7 minutes
+test-query: $(TEST) $(MILVUS)/.stamp ## 200 askers while query consumers are killed; 10,000 writes, each found by its writer; about 9 minutes
 	@$(BIN)/pytest tests/query -s --milvus-server $(MILVUS)/bin/milvus-server
 
 test-milvus: $(TEST) $(MILVUS)/.stamp ## The contract of the index on a Milvus server without Docker; about 6 minutes
@@ -77,7 +77,7 @@ test-clients: $(TEST) ## A Java service with Spring Kafka's own ReplyingKafkaTem
 bench: $(TEST) ## Measure the embedder on this machine
 	@$(BIN)/python -m benchmarks.embedding
 
-bench-query: $(TEST) $(MILVUS)/.stamp ## What the bus costs, what micro-batches give, what overload does; about 12 minutes
+bench-query: $(TEST) $(MILVUS)/.stamp ## What the bus costs, what micro-batches give, what overload does; about 10 minutes
 	@$(BIN)/python -m benchmarks.query
 
 bench-rollout: $(TEST) $(MILVUS)/.stamp ## A rollout of 50,000 people under live traffic, on a Milvus server; 16 to 45 minutes

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from kith.deadline import Deadline
-from kith.services import milvus
-from kith.services.ports import free_port
+from kith.services.local_stack import LocalStack
 from workers.milvus_connection import Capabilities, MilvusConnection
-
-_START_S = 60.0
-_STOP_S = 10.0
 
 
 @contextmanager
 def own_milvus_lite() -> Iterator[str]:
     """Its URI; the process and its data are gone afterwards."""
-    port = free_port()
     with TemporaryDirectory() as folder:
-        command = milvus.prepare(Path(folder), port)
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
+        stack = LocalStack(Path(folder), Path(folder), external=["kafka", "registry"])
         try:
-            deadline = Deadline.after(_START_S)
-            while not milvus.is_ready(port):
-                if process.poll() is not None or deadline.expired():
-                    raise AssertionError("Milvus Lite did not start.")
-            yield milvus.uri(port)
+            yield stack.start().milvus_uri
         finally:
-            process.terminate()
-            process.wait(_STOP_S)
+            stack.stop(["milvus"])
 
 
 class WithoutFullText(MilvusConnection):

@@ -34,7 +34,7 @@ def gateway(settings: Settings) -> GatewayParts:
     """
     require(settings, "kafka_bootstrap", "schema_registry_url")
     client = wiring.search_client(settings)
-    feedback = FeedbackSender(settings.kafka_client(), wiring.codec(settings), wiring.topics(settings))
+    feedback = FeedbackSender(settings.kafka_client(), wiring.codec(settings), wiring.bus_topics(settings))
     feedback.learn()
     bounds = Bounds(
         Timeouts(min(settings.query_timeout_s, settings.gateway_max_timeout_s), settings.gateway_max_timeout_s),

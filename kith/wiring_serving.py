@@ -71,10 +71,8 @@ def query_consumer(settings: Settings) -> QueryParts:
     each_s = _SHARE_OF_TIMEOUT * settings.query_timeout_s
     inputs = [topic.name for topic in declared.inputs]
     watermarks = Watermarks(settings.kafka_client(), lambda model: wiring.group_of(settings, model), inputs, records)
-    prefix, retrieval = (
-        settings.collection_prefix,
-        Retrieval(held, each_s, watermarks.of, QueryVectors(settings.query_cache)),
-    )
+    prefix = settings.collection_prefix
+    retrieval = Retrieval(held, each_s, watermarks.of, QueryVectors(settings.query_cache))
     watch = RolloutWatch(settings.kafka_client(), records, declared)
     candidate = CandidateTraffic(
         watch.current,

@@ -30,8 +30,8 @@ from streams.publisher import Outgoing, Publisher
 from streams.scratch import Scratch
 from streams.topic_reader import read_topic
 from streams.vectors import as_bytes, vector_key, vector_record
-from workers.contract import Rejected, Row, Upsert, Vectors
-from workers.indexing import each_or_rejected, row_of
+from workers.contract import HeldVector, Rejected, Row, Upsert, Vectors
+from workers.indexing import each_or_rejected, row_of, vectors_of_their_texts
 
 _ItemT = TypeVar("_ItemT")
 _DoneT = TypeVar("_DoneT")
@@ -75,7 +75,7 @@ class CandidateParts:
         state, embeddings: topics of its table and of the vectors.
         embed: texts to float32 (n, dim), unit length.
         write: puts rows with unique profile ids into its collection; returns once they are acknowledged.
-        vectors: what its collection holds of these profiles, float32 (dim,); an absent one has no entry.
+        vectors: what its collection holds of these profiles; an absent one has no entry.
         delete: takes profiles out of its collection; an absent one is no error.
     """
 
@@ -86,7 +86,7 @@ class CandidateParts:
     embeddings: Topic
     embed: Callable[[Sequence[str]], Vectors]
     write: Callable[[Sequence[Row]], None]
-    vectors: Callable[[Sequence[str]], Mapping[str, Vectors]]
+    vectors: Callable[[Sequence[str]], Mapping[str, HeldVector]]
     delete: Callable[[Sequence[str]], None]
 
 
@@ -233,10 +233,11 @@ class Fill:
         """Deleted profiles, and those whose vector the candidate's collection holds already."""
         same = [one for one in group if one.same_text]
         held = self._again(self._candidate.vectors, [one.profile_id for one in same]) if same else {}
+        vectors = vectors_of_their_texts([one.upsert for one in same if one.upsert is not None], held)
         refreshed = [
-            _Ready(one.profile_id, one.known, row_of(one.upsert, held[one.profile_id]))
+            _Ready(one.profile_id, one.known, row_of(one.upsert, vectors[one.profile_id]))
             for one in same
-            if one.upsert is not None and one.profile_id in held
+            if one.upsert is not None and one.profile_id in vectors
         ]
         return refreshed + [_Ready(one.profile_id, one.known) for one in group if one.upsert is None]
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Collection, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import structlog
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from kith import metrics
+from kith.aside import Aside
 from streams.groups import GroupOffsets, Place
 
 _EVERY_S = 2.0
@@ -56,7 +55,7 @@ class GroupLag:
         self._offsets.close()
 
 
-class LagWatch:
+class LagWatch(Aside):
     """Knows the lag of each partition, while it is entered; a thread of its own asks.
 
     Args:
@@ -65,22 +64,11 @@ class LagWatch:
     """
 
     def __init__(self, config: dict[str, Any], group: str, places: Sequence[Place]) -> None:
+        super().__init__("lag", self._watch, 2 * _TIMEOUT_S)
         self._config = config
         self._group = group
         self._places = tuple(places)
         self._lags: Mapping[Place, int] | None = None
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="lag", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        self._thread.join(2 * _TIMEOUT_S)
 
     def behind(self, assigned: Collection[Place]) -> int | None:
         """Records that wait in these partitions; None while that is not known."""
@@ -88,14 +76,14 @@ class LagWatch:
         return None if lags is None else sum(lags.get(place, 0) for place in assigned)
 
     def _watch(self) -> None:
-        while not self._ended.is_set():
+        while not self.ended.is_set():
             group = GroupLag(self._config, self._group, self._places)
             try:
                 self._look_until_it_fails(group)
             except (KafkaException, TimeoutError) as error:
                 self._lags = None
                 log.warning("lag is not known", reason=str(error))
-                self._ended.wait(_EVERY_S)
+                self.ended.wait(_EVERY_S)
             finally:
                 group.close()
 
@@ -104,5 +92,5 @@ class LagWatch:
             self._lags = group.look()
             for (topic, partition), lag in self._lags.items():
                 metrics.LAG_RECORDS.labels(self._group, topic, str(partition)).set(lag)
-            if self._ended.wait(_EVERY_S):
+            if self.ended.wait(_EVERY_S):
                 return

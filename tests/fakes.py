@@ -9,7 +9,7 @@ import numpy as np
 
 from kith.errors import ReleaseError, Unavailable
 from schemas.search_records import FilterOperator
-from workers.contract import Asked, Embedder, Filter, Hit, OwnOperator, Row, Vectors, WordHit
+from workers.contract import Asked, Embedder, Filter, HeldVector, Hit, OwnOperator, Row, Vectors, WordHit
 from workers.filters import expression
 from workers.keyword_ranking import ranked
 from workers.serving_models import ServingModels
@@ -106,8 +106,8 @@ class BruteForceIndex:
     def versions(self, collection: str, profile_ids: Sequence[str], timeout_s: float) -> dict[str, int]:
         return {one: self.rows[one].version for one in profile_ids if one in self.rows}
 
-    def vectors(self, collection: str, profile_ids: Sequence[str], timeout_s: float) -> dict[str, np.ndarray]:
-        return {one: self.rows[one].vector for one in profile_ids if one in self.rows}
+    def vectors(self, collection: str, profile_ids: Sequence[str], timeout_s: float) -> dict[str, HeldVector]:
+        return {one: HeldVector(self.rows[one].text, self.rows[one].vector) for one in profile_ids if one in self.rows}
 
     def count(self, collection: str, timeout_s: float) -> int:
         return len(self.rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from workers.contract import Row, Vectors
+from workers.contract import HeldVector, Row
 from workers.milvus_index import MilvusIndex
 from workers.model_collections import models_of
 
@@ -33,8 +33,8 @@ class OneCollection:
         """Write rows with unique profile ids. Raises as `MilvusIndex.upsert`."""
         self._index.upsert(self.name, rows, self._timeout_s)
 
-    def vectors(self, profile_ids: Sequence[str]) -> Mapping[str, Vectors]:
-        """Vectors of these profiles, float32 (dim,); an absent one has no entry. Raises as `MilvusIndex.vectors`."""
+    def vectors(self, profile_ids: Sequence[str]) -> Mapping[str, HeldVector]:
+        """What is held of these profiles; an absent one has no entry. Raises as `MilvusIndex.vectors`."""
         return self._index.vectors(self.name, profile_ids, self._timeout_s)
 
     def delete(self, profile_ids: Sequence[str]) -> None:

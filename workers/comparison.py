@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import queue
 import random
-import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
 
 import structlog
 
 from kith import metrics
+from kith.aside import Aside
 from kith.deadline import Deadline
 from kith.errors import KithError
 from schemas.rollouts import SERVING, ObservationKind, Rollout, RolloutPhase, SearchObservation
@@ -45,7 +44,7 @@ class _Pair:
     other: Arm
 
 
-class CandidateTraffic:
+class CandidateTraffic(Aside):
     """A `workers.traffic_split.Candidate` that follows the rollout; entered, a thread of its own compares.
 
     Args:
@@ -62,6 +61,7 @@ class CandidateTraffic:
         retrieval: Retrieval,
         observe: Callable[[SearchObservation], None],
     ) -> None:
+        super().__init__("compare", self._compare, 5.0)
         self._rollout = rollout
         self._collection = collection
         self._models = models
@@ -71,16 +71,6 @@ class CandidateTraffic:
         self._look_again = Deadline.after(0)
         self._now: Rollout | None = None
         self._waiting: queue.Queue[_Pair] = queue.Queue(_WAITING)
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._compare, name="compare", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join(5.0)
 
     def arm(self) -> Arm | None:
         """See Candidate. The model is loaded as soon as a rollout is under way, before anybody is sent to it."""
@@ -113,7 +103,7 @@ class CandidateTraffic:
             by_candidate = reply.model == rollout.candidate
             self._observe(_observation(rollout, by_candidate or place in failed, place in failed, reply))
             other = live if by_candidate else own
-            if other is None or reply.status is not ReplyStatus.OK or not _can_be_compared(reply, other):
+            if other is None or reply.status is not ReplyStatus.OK or not _can_be_compared(request, reply, other):
                 continue
             if both_answer(rollout, random.random()):
                 self._put(_Pair(rollout, request, reply, other))
@@ -134,7 +124,7 @@ class CandidateTraffic:
             metrics.ROLLOUT_SKIPPED.labels(reason="comparisons_wait").inc()
 
     def _compare(self) -> None:
-        while not self._ended.is_set():
+        while not self.ended.is_set():
             try:
                 pair = self._waiting.get(timeout=_LOOK_S)
             except queue.Empty:
@@ -163,9 +153,9 @@ class CandidateTraffic:
         )
 
 
-def _can_be_compared(reply: SearchReply, other: Arm) -> bool:
-    """Whether the other model can answer as this one did, and both have a part in the answer."""
-    if reply.mode == SearchMode.KEYWORD:
+def _can_be_compared(request: SearchRequest, reply: SearchReply, other: Arm) -> bool:
+    """Whether the other model can answer as this one did, and both have a part in the first hits."""
+    if reply.mode == SearchMode.KEYWORD or request.offset:
         return False
     return reply.mode != SearchMode.HYBRID or other.collection.keywords
 

@@ -153,6 +153,14 @@ class OwnOperator(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class HeldVector:
+    """A vector that the index holds, float32 (dim,), and the text that it is of."""
+
+    text: str
+    vector: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
 class Filter:
     """A structured condition on one scalar field; several are joined by AND."""
 
@@ -286,10 +294,8 @@ class Index(Protocol):
         """Version held for each of the given profiles; an absent profile has no entry."""
         ...
 
-    def vectors(
-        self, collection: str, profile_ids: Sequence[str], timeout_s: float
-    ) -> dict[str, npt.NDArray[np.float32]]:
-        """Vector held for each of the given profiles, float32 (dim,); an absent profile has no entry."""
+    def vectors(self, collection: str, profile_ids: Sequence[str], timeout_s: float) -> dict[str, HeldVector]:
+        """What is held of each of the given profiles; an absent profile has no entry."""
         ...
 
     def count(self, collection: str, timeout_s: float) -> int:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from kith.aside import Aside
 from kith.deadline import Deadline
 from kith.errors import Unavailable
 from schemas.codec import Codec
@@ -25,7 +25,7 @@ _LOOK_EVERY_S = 5.0
 _LOOK_TIMEOUT_S = 2.0
 
 
-class FeedbackSender:
+class FeedbackSender(Aside):
     """Publishes feedback; entered, a thread of its own hears what became of it. Any thread may send.
 
     Args:
@@ -33,6 +33,7 @@ class FeedbackSender:
     """
 
     def __init__(self, config: dict[str, Any], codec: Codec, topics: Topics) -> None:
+        super().__init__("feedback", self._run)
         self._codec = codec
         self._topic = topics.feedback
         self._bootstrap = config["bootstrap.servers"]
@@ -47,18 +48,11 @@ class FeedbackSender:
             }
         )
         self._reason: str | None = None
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="feedback", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ended.set()
-        self._thread.join()
+        super().__exit__(kind, error, trace)
         self._producer.flush(_FLUSH_S)
 
     def learn(self) -> None:
@@ -101,7 +95,7 @@ class FeedbackSender:
 
     def _run(self) -> None:
         look = Deadline.after(_LOOK_EVERY_S)
-        while not self._ended.is_set():
+        while not self.ended.is_set():
             self._producer.poll(_POLL_S)
             if look.expired():
                 self._reason = self._look()

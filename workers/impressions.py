@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from queue import Empty, Full, Queue
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from kith import metrics
+from kith.aside import Aside
 from kith.deadline import Deadline
 from kith.errors import KithError
 from schemas.codec import Codec
@@ -28,7 +27,7 @@ _FLUSH_S = 5.0
 _SAY_EVERY_S = 10.0
 
 
-class Impressions:
+class Impressions(Aside):
     """Logs what was shown; entered, a thread of its own encodes and sends.
 
     What finds no room, or cannot be sent, is dropped and counted by reason in `kith_impressions_dropped_total`.
@@ -39,6 +38,7 @@ class Impressions:
     """
 
     def __init__(self, config: dict[str, Any], codec: Codec, topics: Topics, *, room: int = _ROOM) -> None:
+        super().__init__("impressions", self._run)
         self._codec = codec
         self._topic = topics.impressions
         self._waiting: Queue[SearchImpression] = Queue(room)
@@ -56,18 +56,6 @@ class Impressions:
         )
         self._dropped = 0
         self._say_again = Deadline.after(0)
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="impressions", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
 
     def shown(self, request: SearchRequest, reply: SearchReply, now_ms: int) -> None:
         """Log a reply that shows hits; others leave nothing to judge. Returns at once and raises nothing.
@@ -87,7 +75,7 @@ class Impressions:
             self._drop("queue_full")
 
     def _run(self) -> None:
-        while (one := self._next()) is not None or not self._ended.is_set():
+        while (one := self._next()) is not None or not self.ended.is_set():
             if one is not None:
                 self._send(one)
             self._producer.poll(0)
@@ -98,7 +86,7 @@ class Impressions:
 
     def _next(self) -> SearchImpression | None:
         try:
-            return self._waiting.get(timeout=0 if self._ended.is_set() else _LOOK_S)
+            return self._waiting.get(timeout=0 if self.ended.is_set() else _LOOK_S)
         except Empty:
             return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -11,7 +11,19 @@ from kith import metrics
 from kith.deadline import Deadline
 from kith.errors import InputError, Unavailable
 from schemas.records import Stage
-from workers.contract import Applied, Change, Delete, Embedder, Index, Refresh, Rejected, Row, Upsert, Vectors
+from workers.contract import (
+    Applied,
+    Change,
+    Delete,
+    Embedder,
+    HeldVector,
+    Index,
+    Refresh,
+    Rejected,
+    Row,
+    Upsert,
+    Vectors,
+)
 from workers.limits import fit_fields, fit_text
 
 _ItemT = TypeVar("_ItemT")
@@ -63,7 +75,8 @@ class ModelIndexer:
         if not ids:
             return {}
         left = deadline.remaining()
-        return await self._on(self._writing, lambda: self._index.vectors(self._collection, ids, left), deadline)
+        held = await self._on(self._writing, lambda: self._index.vectors(self._collection, ids, left), deadline)
+        return vectors_of_their_texts(refreshes, held)
 
     async def _upsert(
         self,
@@ -121,6 +134,20 @@ class ModelIndexer:
         if deadline.expired():
             raise Unavailable("The time for this batch is spent.", "Raise KITH_APPLY_TIMEOUT_S or use smaller batches.")
         return await asyncio.get_running_loop().run_in_executor(pool, work)
+
+
+def vectors_of_their_texts(
+    operations: Iterable[Upsert | Refresh], held: Mapping[str, HeldVector]
+) -> dict[str, Vectors]:
+    """Of vectors that the index holds, those that are of the operations' own texts, by profile id.
+
+    Whoever was killed after writing a row, and before anybody was told, leaves the vector of another text.
+    """
+    return {
+        one.profile_id: held[one.profile_id].vector
+        for one in operations
+        if one.profile_id in held and held[one.profile_id].text == fit_text(one.text)
+    }
 
 
 def each_or_rejected(

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pymilvus import MilvusClient
 
 from kith.deadline import Deadline
 from kith.errors import InputError, KithError, Unavailable
-from workers.contract import Asked, Filter, Hit, Row, Vectors, WordHit
+from workers.contract import Asked, Filter, HeldVector, Hit, Row, Vectors, WordHit
 from workers.exact_hits import EXACT_FIELDS, MOST_ROWS, exact_hits
 from workers.filters import expression, ids_expression
 from workers.milvus_connection import Capabilities, MilvusConnection
@@ -23,6 +22,7 @@ from workers.milvus_errors import NotLoaded
 from workers.milvus_rows import (
     ID_FIELD,
     OUTPUT_FIELDS,
+    TEXT_FIELD,
     VECTOR_FIELD,
     VERSION_FIELD,
     check_query,
@@ -228,19 +228,20 @@ class MilvusIndex:
         finally:
             pages.close()
 
-    def vectors(
-        self, collection: str, profile_ids: Sequence[str], timeout_s: float
-    ) -> dict[str, npt.NDArray[np.float32]]:
-        """Vector held for each of the given profiles, float32 (dim,); an absent profile has no entry.
+    def vectors(self, collection: str, profile_ids: Sequence[str], timeout_s: float) -> dict[str, HeldVector]:
+        """See `workers.contract.Index.vectors`.
 
         Raises:
             kith.errors.Unavailable: not now.
         """
         deadline = Deadline.after(timeout_s)
-        held: dict[str, npt.NDArray[np.float32]] = {}
+        held: dict[str, HeldVector] = {}
         for condition in _id_conditions(profile_ids):
-            rows = self._query(collection, condition, [ID_FIELD, VECTOR_FIELD], deadline)
-            held |= {row[ID_FIELD]: np.asarray(row[VECTOR_FIELD], dtype=np.float32) for row in rows}
+            rows = self._query(collection, condition, [ID_FIELD, TEXT_FIELD, VECTOR_FIELD], deadline)
+            held |= {
+                row[ID_FIELD]: HeldVector(row[TEXT_FIELD], np.asarray(row[VECTOR_FIELD], dtype=np.float32))
+                for row in rows
+            }
         return held
 
     def count(self, collection: str, timeout_s: float) -> int:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import uuid
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, Producer, TopicPartition
 
 from kith import metrics
+from kith.aside import Aside
 from kith.deadline import Deadline
 from kith.errors import KithError, Unavailable
 from schemas.codec import Codec, DecodeError
@@ -30,7 +30,7 @@ _AGAIN_S = 2.0
 _FLUSH_S = 5.0
 
 
-class RolloutWatch:
+class RolloutWatch(Aside):
     """Knows the rollout that is under way; entered, a thread of its own listens.
 
     Every query consumer sees the observations of all of them, so each judges the same and whoever is first ends the
@@ -41,6 +41,7 @@ class RolloutWatch:
     """
 
     def __init__(self, config: dict[str, Any], codec: Codec, topics: Topics) -> None:
+        super().__init__("rollout", self._run, 2 * _CONNECT_S)
         self._config = config | {"log_level": 0}
         self._codec = codec
         self._topics = topics
@@ -48,18 +49,11 @@ class RolloutWatch:
         self._now: Rollout | None = None
         self._observed: Observed | None = None
         self._judge_again = Deadline.after(0)
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="rollout", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ended.set()
-        self._thread.join(2 * _CONNECT_S)
+        super().__exit__(kind, error, trace)
         self._producer.flush(_FLUSH_S)
 
     def current(self) -> Rollout | None:
@@ -78,7 +72,7 @@ class RolloutWatch:
         self._producer.poll(0)
 
     def _run(self) -> None:
-        while not self._ended.is_set():
+        while not self.ended.is_set():
             consumer = Consumer(
                 self._config | {"group.id": f"kith-rollout-{uuid.uuid4()}", "enable.auto.commit": False}
             )
@@ -86,7 +80,7 @@ class RolloutWatch:
                 self._listen(consumer)
             except (KafkaException, KithError) as error:
                 log.warning("the rollout is not followed", reason=str(error))
-                self._ended.wait(_AGAIN_S)
+                self.ended.wait(_AGAIN_S)
             finally:
                 consumer.close()
 
@@ -97,7 +91,7 @@ class RolloutWatch:
             self._topics.observations.name: self._take_observation,
             self._topics.feedback.name: self._take_feedback,
         }
-        while not self._ended.is_set():
+        while not self.ended.is_set():
             message = consumer.poll(_POLL_S)
             self._producer.poll(0)
             if message is not None:

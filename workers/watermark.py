@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from kith.aside import Aside
 from kith.deadline import Deadline
 from schemas.codec import Codec
 from schemas.search_records import AppliedRecord, RecordPlace
@@ -29,7 +29,7 @@ _FORGET_S = 30.0
 _TIMES_EVERY_S = 1.0
 
 
-class Watermarks:
+class Watermarks(Aside):
     """Follows the commits of indexers: a record's changes are in the index before its offset is committed.
 
     Entered, a thread of its own asks for the models that are asked for.
@@ -44,6 +44,7 @@ class Watermarks:
     def __init__(
         self, config: dict[str, Any], group_of: Callable[[str], str], topics: Collection[str], codec: Codec
     ) -> None:
+        super().__init__("watermarks", self._follow, 2 * _TIMEOUT_S)
         self._config = config | {"enable.auto.commit": False, "log_level": 0}
         self._group_of = group_of
         self._topics = tuple(topics)
@@ -52,18 +53,6 @@ class Watermarks:
         self._wanted: dict[str, Deadline] = {}
         self._next: dict[str, Mapping[Place, int]] = {}
         self._times: dict[str, Mapping[Place, int]] = {}
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="watermarks", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        self._thread.join(2 * _TIMEOUT_S)
 
     def of(self, model: str) -> list[AppliedRecord]:
         """The last record of each partition that the model's index holds; empty while that is not known."""
@@ -78,7 +67,7 @@ class Watermarks:
 
     def _follow(self) -> None:
         asked: dict[str, _Group] = {}
-        while not self._ended.wait(_EVERY_S):
+        while not self.ended.wait(_EVERY_S):
             models = self._followed()
             for model in asked.keys() - set(models):
                 asked.pop(model).close()
@@ -92,7 +81,7 @@ class Watermarks:
                     # An old client goes on with the coordinator of a broker that was restarted.
                     asked.pop(model).close()
                     reached = {}
-                    self._ended.wait(_AGAIN_S)
+                    self.ended.wait(_AGAIN_S)
                 with self._lock:
                     self._next[model] = reached
                 if model in asked and (times := asked[model].times(reached)) is not None:

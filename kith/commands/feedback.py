@@ -53,7 +53,7 @@ def send(
     records = wiring.codec(settings)
     try:
         named = model or _model_of(settings, records, request_id, profile_id)
-        with FeedbackSender(settings.kafka_client(), records, wiring.topics(settings)) as sender:
+        with FeedbackSender(settings.kafka_client(), records, wiring.bus_topics(settings)) as sender:
             _acknowledged(sender.submit(SearchFeedback(request_id, profile_id, named, action, now_ms())).result)
     finally:
         records.close()
@@ -80,7 +80,7 @@ def show(
     moment = None if since is None else int(since.replace(tzinfo=since.tzinfo or UTC).timestamp() * 1000)
     try:
         with _progress() as said:
-            join = FeedbackJoin(settings.kafka_client(), records, wiring.topics(settings), said)
+            join = FeedbackJoin(settings.kafka_client(), records, wiring.bus_topics(settings), said)
             sums = join.run(moment)
     finally:
         records.close()
@@ -168,7 +168,7 @@ def _model_of(settings: Settings, records: Codec, request_id: str, profile_id: s
     from streams.feedback_join import find_impression
 
     with _progress() as said:
-        shown = find_impression(settings.kafka_client(), records, wiring.topics(settings), request_id, said)
+        shown = find_impression(settings.kafka_client(), records, wiring.bus_topics(settings), request_id, said)
     if shown is None:
         raise InputError(f"There is no impression of the request {request_id}.", "Give --model, the reply's model.")
     if profile_id not in {hit.profile_id for hit in shown.hits}:

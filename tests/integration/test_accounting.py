@@ -133,7 +133,7 @@ def test_an_audit_names_what_is_wrong_and_repairs_it(settings, worker, bus):
     wait_settled(settings)
     index = wiring.index(settings)
     name = collection_name(MODEL, settings.collection_prefix)
-    vector = next(iter(index.vectors(name, ["p3"], 10.0).values()))
+    vector = index.vectors(name, ["p3"], 10.0)["p3"].vector
     index.delete(name, ["p1"], 10.0)
     rows = [Row(i, v, ProfileFields("x"), "x", vector) for i, v in (("p2", 1), ("stranger", 1), ("p3", 9))]
     index.upsert(name, rows, 10.0)
@@ -169,7 +169,7 @@ def test_a_lost_collection_is_rebuilt_without_embedding(settings, worker, bus):
     assert counter(one, "kith_embedded_total") == embedded
     after = index.vectors(name, list(before), 10.0)
     index.close()
-    assert {k: v.tolist() for k, v in after.items()} == {k: v.tolist() for k, v in before.items()}
+    assert {k: one.vector.tolist() for k, one in after.items()} == {k: one.vector.tolist() for k, one in before.items()}
     assert audited(settings).exact
 
 

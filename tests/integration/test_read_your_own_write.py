@@ -1,6 +1,7 @@
 """Whoever wrote a record and names it finds what it wrote; who cannot be given that in time is told so."""
 
 import threading
+from dataclasses import replace
 
 from kith import wiring
 from kith.deadline import Deadline
@@ -63,8 +64,13 @@ def test_what_the_index_does_not_hold_by_the_deadline_is_not_yet(settings, worke
     worker(settings, "serve")
     client, publisher = wiring.search_client(settings), wiring.publisher(settings)
     try:
-        seen = written(settings, bus.codec, publisher, upsert("ada", "Baker", 1))
+        change = replace(upsert("ada", "Baker", 1), occurred_at=1_700_000_000_000)
+        seen = written(settings, bus.codec, publisher, change)
         assert client.ask(question("ada", seen), 20).status is ReplyStatus.OK
+        told = wait_until(lambda: client.ask(question("ada", seen), 20).watermark, lambda one: one[0].occurred_at)
+        assert [(at.partition, at.offset, at.occurred_at) for at in told] == [
+            (seen.partition, seen.offset, change.occurred_at)
+        ], "the event time is the change's, not the record's"
         assert indexer.terminate() == 0
         unseen = written(settings, bus.codec, publisher, upsert("ada", "Baker", 2))
         asked_at = now_ms()

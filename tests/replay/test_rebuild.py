@@ -47,7 +47,7 @@ class Held:
 
     def vectors(self, ids):
         found = self.index.vectors(self.name, ids, 10.0)
-        return {profile_id: vector.tolist() for profile_id, vector in found.items()}
+        return {profile_id: one.vector.tolist() for profile_id, one in found.items()}
 
 
 @pytest.fixture
@@ -158,7 +158,7 @@ def test_an_indexer_that_starts_after_a_loss_leaves_the_index_hidden(settings, f
 
 def test_what_is_not_whole_is_not_made_live(settings, filled, lost, worker):
     assert filled.terminate() == 0
-    vector = lost.index.vectors(lost.name, ["p7"], 10.0)["p7"]
+    vector = lost.index.vectors(lost.name, ["p7"], 10.0)["p7"].vector
     lost.lose()
     wiring.refilled_collection(settings, lost.index).open(fresh=False)
     lost.index.upsert(lost.name, [Row("stranger", 1, ProfileFields("x"), "x", vector)], 10.0)

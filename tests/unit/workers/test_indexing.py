@@ -69,6 +69,20 @@ def test_exactly_the_refused_items_are_rejected(refused):
     assert [isinstance(result, Rejected) for result in results] == refused
 
 
+async def test_a_vector_of_another_text_is_not_taken_for_the_own():
+    """A crash left the row of a change that the table never heard of; the next change takes its text back."""
+    index, embedder = BruteForceIndex(), BagOfWordsEmbedder()
+    indexer = ModelIndexer(embedder, index, "c")
+    fields = ProfileFields(name="n")
+    await indexer.apply([Upsert("a", 2, fields, "Roofer."), upsert("b", "Baker.")], Deadline.after(5))
+    embedder.calls.clear()
+    back = [Refresh("a", 3, fields, "Baker."), Refresh("b", 2, fields, "Baker.")]
+    results = await indexer.apply(back, Deadline.after(5))
+    assert embedder.calls == [1], "only that of b is its own text's"
+    assert (results[0].vector == results[1].vector).all()
+    assert (index.rows["a"].vector == index.rows["b"].vector).all()
+
+
 async def test_what_the_index_holds_newer_stays_while_it_may_be_ahead():
     """A crash left more in the index than in the table, and the records come again cut otherwise."""
     index = BruteForceIndex()

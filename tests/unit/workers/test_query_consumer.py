@@ -209,7 +209,7 @@ def test_who_there_is_no_room_for_is_told_at_once_and_the_others_are_answered_la
     refused = [desk.codec.decode(value, SearchReply) for _topic, value, *_ in desk.wire.sent]
     assert {reply.status for reply in refused} == {ReplyStatus.OVERLOADED}
     assert [reply.retry_after_ms for reply in refused] == [180, 180]
-    assert all(message.offset() < 0 for message in desk.consumer._offsets.passed()), "eight are before them"
+    assert desk.consumer._offsets.passed() == [], "eight are before them"
     assert desk.consumer._work()
     assert desk.consumer._work()
     assert not desk.consumer._work()
