@@ -10,21 +10,25 @@ from pathlib import Path
 import psutil
 
 
-def describe(*distributions: str) -> str:
-    """Lines that say where and with what a figure was measured.
+def measured_with(*distributions: str) -> dict[str, object]:
+    """Where, with what and by which command a figure was measured.
 
     Args:
         distributions: installed distributions whose versions matter to the figure.
     """
-    memory = psutil.virtual_memory().total / 2**30
-    versions = ", ".join(f"{name} {version(name)}" for name in distributions)
-    return "\n".join(
-        (
-            f"machine:  {_cpu_name()}, {psutil.cpu_count()} cores, {memory:.0f} GiB",
-            f"versions: Python {platform.python_version()}, {versions}",
-            f"command:  python -m {_module_name()} {' '.join(sys.argv[1:])}".rstrip(),
-        )
-    )
+    return {
+        "machine": f"{_cpu_name()}, {psutil.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB",
+        "versions": {"Python": platform.python_version()} | {name: version(name) for name in distributions},
+        "command": f"python -m {_module_name()} {' '.join(sys.argv[1:])}".rstrip(),
+    }
+
+
+def describe(*distributions: str) -> str:
+    """The same, as lines for people."""
+    with_what = measured_with(*distributions)
+    versions = with_what["versions"]
+    told = ", ".join(f"{name} {number}" for name, number in versions.items()) if isinstance(versions, dict) else ""
+    return f"machine:  {with_what['machine']}\nversions: {told}\ncommand:  {with_what['command']}"
 
 
 def _cpu_name() -> str:
