@@ -52,7 +52,7 @@ class Watermarks(Aside):
         self._lock = threading.Lock()
         self._wanted: dict[str, Deadline] = {}
         self._next: dict[str, Mapping[Place, int]] = {}
-        self._times: dict[str, Mapping[Place, int]] = {}
+        self._times: dict[str, Mapping[Place, int | None]] = {}
 
     def of(self, model: str) -> list[AppliedRecord]:
         """The last record of each partition that the model's index holds; empty while that is not known."""
@@ -84,7 +84,8 @@ class Watermarks(Aside):
                     self.ended.wait(_AGAIN_S)
                 with self._lock:
                     self._next[model] = reached
-                if model in asked and (times := asked[model].times(reached)) is not None:
+                if model in asked:
+                    times = asked[model].times(reached)
                     with self._lock:
                         self._times[model] = times
         for group in asked.values():
@@ -105,8 +106,9 @@ class _Group:
     def __init__(self, config: dict[str, Any], group: str, topics: Sequence[str], codec: Codec) -> None:
         self._consumer = Consumer(config | {"group.id": group})
         self._event_times = EventTimes(config, codec)
-        self._times: dict[Place, int] = {}
-        self._told: Mapping[Place, int] = {}
+        self._times: dict[Place, int | None] = {}
+        self._asked: Mapping[Place, int] = {}
+        self._told: dict[Place, int] = {}
         self._look_again = Deadline.after(0)
         self._topics = topics
         self._places: list[TopicPartition] = []
@@ -121,14 +123,15 @@ class _Group:
             raise KafkaException(failed)
         return {(one.topic, one.partition): one.offset for one in found if one.offset >= 0}
 
-    def times(self, reached: Mapping[Place, int]) -> Mapping[Place, int] | None:
-        """Event times of the last records, of those that moved read anew; None where it is too soon to look."""
-        moved = {place: offset - 1 for place, offset in reached.items() if offset and self._told.get(place) != offset}
-        if not moved or not self._look_again.expired():
-            return None
-        self._look_again = Deadline.after(_TIMES_EVERY_S)
-        self._told = reached
-        self._times |= self._event_times.of(moved)
+    def times(self, reached: Mapping[Place, int]) -> Mapping[Place, int | None]:
+        """Event times of the last records, as far as they came; those that moved are asked for, none is waited for."""
+        for place, at in self._event_times.come().items():
+            self._times[place], self._told[place] = at, self._asked[place]
+        if self._event_times.idle() and self._look_again.expired():
+            self._asked = {place: offset - 1 for place, offset in reached.items() if offset}
+            if moved := {place: at for place, at in self._asked.items() if self._told.get(place) != at}:
+                self._look_again = Deadline.after(_TIMES_EVERY_S)
+                self._event_times.ask(moved)
         return dict(self._times)
 
     def close(self) -> None:
