@@ -45,8 +45,8 @@ def test_every_request_gets_its_own_reply_and_errors_arrive_as_replies(
     worker(settings, "index")
     bus.send(*(upsert(one, f"{TRADES[n % len(TRADES)]}, licence {n}") for n, one in enumerate(people)))
     wait_until(held, lambda count: count == len(people))
-    worker(settings, "serve")
-    # Correlation is what is shown here: the time to answer has tests of its own.
+    # Correlation is what is shown here: load and the time to answer have tests of their own.
+    worker(settings.model_copy(update={"query_max_wait_ms": 60_000}), "serve")
     later = now_ms() + 240_000
     questions = [
         {"id": one, "query": f"who is a {TRADES[n % len(TRADES)]}?", "profile_id": one, "deadline_at": later}
