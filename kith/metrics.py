@@ -56,7 +56,7 @@ SEARCH_EMBED_SECONDS = Histogram(
     "kith_search_embed_seconds", "Time to embed a micro-batch's queries.", buckets=_SECONDS
 )
 SEARCH_CACHED = Counter(
-    "kith_search_cached_total", "Questions whose vector was kept from before, or was not.", ["found"]
+    "kith_search_cached_total", "Questions and passages whose vector was kept from before, or was not.", ["of", "found"]
 )
 SEARCH_INDEX_SECONDS = Histogram("kith_search_index_seconds", "Time of one call to the index.", buckets=_SECONDS)
 SEARCH_DROPPED = Counter(

@@ -137,6 +137,15 @@ class Settings(BaseSettings):
     query_cache: int = Field(
         10_000, ge=0, le=10_000_000, description="Vectors of questions that are kept for those asked again"
     )
+    query_passages_ms: int = Field(
+        50,
+        ge=0,
+        le=60_000,
+        description="Longest time of a micro-batch for choosing matched texts; then hits show their beginning",
+    )
+    query_passage_cache: int = Field(
+        20_000, ge=0, le=10_000_000, description="Vectors of sentences that are kept for the next choice among them"
+    )
     query_max_depth: int = Field(1000, ge=1, le=10_000, description="Most of offset and limit together")
     query_max_limit: int = Field(100, ge=1, le=1000, description="Most hits that one request may ask for")
     query_max_chars: int = Field(2000, ge=1, le=100_000, description="Longest query text, characters")

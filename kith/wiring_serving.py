@@ -12,10 +12,11 @@ from kith.wiring_rollout import of_release
 from workers.comparison import CandidateTraffic
 from workers.constraints import Constraints
 from workers.impressions import Impressions
+from workers.kept_vectors import KeptVectors
 from workers.load import RequestQueue
+from workers.matched_text import Passages
 from workers.model_collections import collection_name, describe, resolve_live
 from workers.query_consumer import QueryConsumer
-from workers.query_vectors import QueryVectors
 from workers.refused_requests import RefusedRequests
 from workers.reply_sender import ReplySender
 from workers.request_reader import RequestReader
@@ -72,7 +73,8 @@ def query_consumer(settings: Settings) -> QueryParts:
     inputs = [topic.name for topic in declared.inputs]
     watermarks = Watermarks(settings.kafka_client(), lambda model: wiring.group_of(settings, model), inputs, records)
     prefix = settings.collection_prefix
-    retrieval = Retrieval(held, each_s, watermarks.of, QueryVectors(settings.query_cache))
+    passages = Passages(KeptVectors(settings.query_passage_cache, "passage"), settings.query_passages_ms / 1000)
+    retrieval = Retrieval(held, each_s, watermarks.of, KeptVectors(settings.query_cache), passages)
     watch = RolloutWatch(settings.kafka_client(), records, declared)
     candidate = CandidateTraffic(
         watch.current,

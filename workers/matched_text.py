@@ -1,11 +1,13 @@
-"""The part of a profile's text that is nearest to a question. Cutting is pure; choosing embeds the parts once."""
+"""The part of a profile's text that is nearest to a question. Cutting is pure; choosing embeds the parts."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
+from kith.deadline import Deadline
 from workers.contract import Embedder, Vectors
+from workers.kept_vectors import KeptVectors
 from workers.words import asked, words_of
 
 MAX_PARTS = 8
@@ -30,21 +32,39 @@ def shortened(text: str) -> str:
     return (cut.rsplit(" ", 1)[0] or cut) + "…"
 
 
-def nearest_parts(embedder: Embedder, queries: Vectors, texts: Sequence[Sequence[str]]) -> list[list[str]]:
-    """For each query, the nearest part of each of its texts.
+class Passages:
+    """Chooses parts for the questions of a micro-batch, for as long as that may take: it costs more than all the rest.
 
     Args:
-        queries: float32 (n, dim), unit length.
-        texts: n lists of texts; all their parts are embedded in one call, equal ones once.
+        kept: vectors of parts that were chosen from before.
+        most_s: for all questions of a call, seconds; the first one is always worked on. None: as long as it takes.
     """
-    parts = [[parts_of(text) for text in found] for found in texts]
-    distinct = list(dict.fromkeys(part for found in parts for candidates in found for part in candidates))
-    place = {part: row for row, part in enumerate(distinct)}
-    scores = embedder.embed(distinct) @ queries.T
-    return [
-        [max(candidates, key=lambda part: float(scores[place[part], query])) for candidates in found]
-        for query, found in enumerate(parts)
-    ]
+
+    def __init__(self, kept: KeptVectors, most_s: float | None = None) -> None:
+        self._kept = kept
+        self._most_s = most_s
+
+    def nearest(
+        self, embedder: Embedder, model: str, queries: Sequence[Vectors], texts: Sequence[Sequence[str]]
+    ) -> list[list[str] | None]:
+        """For each query, the nearest part of each of its texts; None where the time was spent before its turn.
+
+        Args:
+            model: release of the embedder.
+            queries: n vectors, float32 (dim,), unit length.
+            texts: n lists of texts.
+        """
+        until = Deadline.after(self._most_s) if self._most_s is not None else None
+        return [
+            self._nearest(embedder, model, query, found) if until is None or not (number and until.expired()) else None
+            for number, (query, found) in enumerate(zip(queries, texts, strict=True))
+        ]
+
+    def _nearest(self, embedder: Embedder, model: str, query: Vectors, texts: Sequence[str]) -> list[str]:
+        parts = [parts_of(text) for text in texts]
+        every = list(dict.fromkeys(part for candidates in parts for part in candidates))
+        near = dict(zip(every, (self._kept.of(embedder, model, every) @ query).tolist(), strict=True))
+        return [max(candidates, key=near.__getitem__) for candidates in parts]
 
 
 def part_with_words(question: str, text: str) -> str:

@@ -234,7 +234,7 @@ class QueryConsumer:
         whole = replace(
             reply,
             request_id=shown,
-            degraded=asked.degraded,
+            degraded=[*asked.degraded, *reply.degraded],
             queue_ms=max(0.0, begun_at - asked.written_at),
             total_ms=max(0.0, _now_ms() - asked.written_at),
         )

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-
-import numpy as np
 
 from kith import metrics
 from kith.errors import InputError, KithError, ReleaseError
 from schemas.search_records import AppliedRecord, ReplyHit, ReplyStatus, SearchMode, SearchReply, SearchRequest
 from workers.contract import CollectionInfo, Embedder, Hit, Index, Vectors
 from workers.hybrid_search import Found, Question, by_the_index, mode_of
-from workers.matched_text import nearest_parts, part_with_words, shortened
-from workers.query_vectors import QueryVectors
+from workers.kept_vectors import KeptVectors
+from workers.load import MATCHED_TEXT
+from workers.matched_text import Passages, part_with_words, shortened
 from workers.resolved_request import conditions
 from workers.watermark import holds
 
@@ -56,6 +55,7 @@ class Retrieval:
         timeout_s: for all of a call's work in the index, seconds.
         watermark: by release, the last records of the change stream that its index holds.
         kept: vectors of questions that were asked before.
+        passages: chooses the matched text of hits.
     """
 
     def __init__(
@@ -63,12 +63,14 @@ class Retrieval:
         index: Index,
         timeout_s: float,
         watermark: Callable[[str], list[AppliedRecord]] = lambda _model: [],
-        kept: QueryVectors | None = None,
+        kept: KeptVectors | None = None,
+        passages: Passages | None = None,
     ) -> None:
         self._index = index
         self._timeout_s = timeout_s
         self._watermark = watermark
-        self._vectors = QueryVectors(0) if kept is None else kept
+        self._vectors = KeptVectors(0) if kept is None else kept
+        self._passages = Passages(KeptVectors(0, "passage")) if passages is None else passages
         self._calls = ThreadPoolExecutor(_CALLS, "search")
 
     def answer(self, arm: Arm, requests: Sequence[SearchRequest]) -> list[SearchReply]:
@@ -98,9 +100,12 @@ class Retrieval:
             metrics.SEARCH_EMBED_SECONDS.observe(embed_ms / 1000)
         vectors = dict(zip(meant, embedded, strict=True))
         found = self._find(requests, modes, vectors, arm.collection.name)
-        texts = _matched(arm.embedder, requests, vectors, found)
+        texts, too_late = self._matched(arm, requests, vectors, found)
         return [
-            _reply(request, one, texts[place], arm.collection, embed_ms if place in vectors else 0.0)
+            replace(
+                _reply(request, one, texts[place], arm.collection, embed_ms if place in vectors else 0.0),
+                degraded=[MATCHED_TEXT] if place in too_late else [],
+            )
             if isinstance(one, _Searched)
             else one
             for place, (request, one) in enumerate(zip(requests, found, strict=True))
@@ -134,6 +139,32 @@ class Retrieval:
             for (place, question), one in zip(questions.items(), found, strict=True)
         }
         return [one if isinstance(one, SearchReply) else searched[place] for place, one in enumerate(modes)]
+
+    def _matched(
+        self,
+        arm: Arm,
+        requests: Sequence[SearchRequest],
+        vectors: Mapping[int, Vectors],
+        found: Sequence[_Searched | SearchReply],
+    ) -> tuple[list[list[str]], Collection[int]]:
+        """What is shown of each hit; and which requests there was no time for, so that it is the text's beginning."""
+        texts = [one.texts if isinstance(one, _Searched) else [] for one in found]
+        matched = [[shortened(text) for text in some] for some in texts]
+        wanted = [place for place, request in enumerate(requests) if request.with_matched_text and texts[place]]
+        for place in wanted:
+            if place not in vectors:
+                matched[place] = [part_with_words(requests[place].query, text) for text in texts[place]]
+        meant = [place for place in wanted if place in vectors]
+        nearest = self._passages.nearest(
+            arm.embedder,
+            arm.collection.model,
+            [vectors[place] for place in meant],
+            [texts[place][:MOST_MATCHED] for place in meant],
+        )
+        chosen = {place: parts for place, parts in zip(meant, nearest, strict=True) if parts is not None}
+        for place, parts in chosen.items():
+            matched[place][: len(parts)] = parts
+        return matched, set(meant) - chosen.keys()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,27 +203,6 @@ def _mode(collection: CollectionInfo, request: SearchRequest) -> SearchMode | Se
 
 def _refused(error: KithError) -> SearchReply:
     return bad_request(str(error)) if isinstance(error, InputError) else unavailable(error)
-
-
-def _matched(
-    embedder: Embedder,
-    requests: Sequence[SearchRequest],
-    vectors: Mapping[int, Vectors],
-    found: Sequence[_Searched | SearchReply],
-) -> list[list[str]]:
-    texts = [one.texts if isinstance(one, _Searched) else [] for one in found]
-    matched = [[shortened(text) for text in some] for some in texts]
-    wanted = [place for place, request in enumerate(requests) if request.with_matched_text and texts[place]]
-    for place in wanted:
-        if place not in vectors:
-            matched[place] = [part_with_words(requests[place].query, text) for text in texts[place]]
-    meant = [place for place in wanted if place in vectors]
-    if meant:
-        queries = np.stack([vectors[place] for place in meant])
-        nearest = nearest_parts(embedder, queries, [texts[place][:MOST_MATCHED] for place in meant])
-        for place, parts in zip(meant, nearest, strict=True):
-            matched[place][: len(parts)] = parts
-    return matched
 
 
 def _reply(

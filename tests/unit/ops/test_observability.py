@@ -42,6 +42,7 @@ VALUES = {
     ("kith_search_requests_total", "status"): {one.value for one in ReplyStatus},
     ("kith_search_seconds_bucket", "status"): {one.value for one in ReplyStatus},
     ("kith_search_cached_total", "found"): {"yes", "no"},
+    ("kith_search_cached_total", "of"): {"question", "passage"},
 }
 
 

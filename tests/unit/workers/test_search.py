@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 import pytest
 
 from kith.errors import Unavailable
 from schemas.search_records import FilterOperator, RecordPlace, ReplyStatus, RequestFilter, SearchRequest
 from tests.fakes import DIM, BagOfWordsEmbedder, BruteForceIndex, serving
 from workers.contract import CollectionInfo, ProfileFields, Row
-from workers.query_vectors import QueryVectors
+from workers.kept_vectors import KeptVectors
+from workers.matched_text import Passages
 from workers.retrieval import MOST_MATCHED, Retrieval
 from workers.search import QueryLimits, Searcher
 
@@ -182,9 +185,24 @@ def test_a_model_that_was_asked_for_answers_or_the_request_is_refused():
 
 def test_a_question_that_was_asked_before_is_not_embedded_again():
     bench = Bench()
-    kept = Retrieval(bench.index, 5, kept=QueryVectors(10))
+    kept = Retrieval(bench.index, 5, kept=KeptVectors(10))
     searcher = Searcher(serving(bench.embedder), kept, bench.resolve, QueryLimits(10, 50))
     request = SearchRequest("bread", with_matched_text=False)
     first, again = searcher.answer([request], NOW), searcher.answer([request], NOW)
     assert first[0].hits == again[0].hits
     assert bench.embedder.calls == [1]
+
+
+def test_hits_show_their_beginning_and_say_so_when_choosing_takes_too_long():
+    bench = Bench()
+    hurried = Retrieval(bench.index, 5, passages=Passages(KeptVectors(0), most_s=0.0))
+    searcher = Searcher(serving(bench.embedder), hurried, bench.resolve, QueryLimits(10, 50))
+    first, second, plain = searcher.answer(
+        [SearchRequest("bread"), SearchRequest("roads"), SearchRequest("chess", with_matched_text=False)], NOW
+    )
+    assert (first.degraded, second.degraded, plain.degraded) == ([], ["matched_text"], [])
+    assert all(hit.matched_text for hit in second.hits)
+    assert second.hits == [
+        replace(hit, matched_text=other.matched_text)
+        for hit, other in zip(bench.answer(SearchRequest("roads"))[0].hits, second.hits, strict=True)
+    ]
