@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import faust
 from faust.streams import Stream
@@ -16,10 +16,13 @@ from faust.types import EventT
 from mode.utils.queues import FlowControlEvent
 
 from kith import metrics
+from streams.ahead import Decided
 from streams.continuity import Continuity
 from streams.incoming import Incoming, Place
 from streams.index_profiles import ProfileIndexing, stop_on_failure
 from streams.state_store import SCHEME, StateStore
+
+_DoneT = TypeVar("_DoneT")
 
 # Faust's own defaults assume one event at a time; the reasons are in docs/decisions/0004-faust-semantics.md.
 _SESSION_TIMEOUT_S = 10.0
@@ -145,7 +148,7 @@ def _table(app: faust.App, config: StreamConfig) -> StateStore:
 
 
 class Pipeline:
-    """Hands micro-batches to the work, one at a time, while the next one gathers."""
+    """Hands micro-batches to the work: while one has its turn the next one is decided and embedded, and one gathers."""
 
     def __init__(
         self,
@@ -158,7 +161,8 @@ class Pipeline:
         self._gives_way = gives_way
         self._continuity = continuity
         self._bulk_topic = bulk_topic
-        self._working: asyncio.Task[None] | None = None
+        self._before: asyncio.Task[None] | None = None
+        self._in_work = 0
         self._busy_since: float | None = None
 
     @property
@@ -172,30 +176,52 @@ class Pipeline:
         self._indexing.forget()
 
     async def accept(self, events: Sequence[EventT[bytes]], stream: Stream[bytes]) -> None:
-        """Start work on a batch once the one before it is settled; returns while it is in work."""
-        if self._working is not None:
-            await self._working
+        """Decide a batch, and let it wait for its turn; returns once it is decided and the one before is settled."""
         await self._gives_way()
-        self._busy_since = time.monotonic()
-        self._working = asyncio.create_task(self._settle(events, stream), name="settle-batch")
-        self._working.add_done_callback(stop_on_failure)
+        self._in_work += 1
+        if self._busy_since is None:
+            self._busy_since = time.monotonic()
+        before, decided = self._before, await _watched(self._decide(events), "decide-batch")
+        self._before = _watched(self._settle(before, decided, events, stream), "settle-batch")
+        if before is not None:
+            await before
 
-    async def _settle(self, events: Sequence[EventT[bytes]], stream: Stream[bytes]) -> None:
-        records = [self._incoming(event) for event in events]
+    async def _decide(self, events: Sequence[EventT[bytes]]) -> Decided:
+        records = await self._continuity.follow([self._incoming(event) for event in events])
+        return await self._indexing.decide(records)
+
+    async def _settle(
+        self,
+        before: asyncio.Task[None] | None,
+        decided: Decided,
+        events: Sequence[EventT[bytes]],
+        stream: Stream[bytes],
+    ) -> None:
         waiting: dict[Place, list[EventT[bytes]]] = defaultdict(list)
-        for record, event in zip(records, events, strict=True):
-            waiting[record.place].append(event)
+        for event in events:
+            waiting[self._incoming(event).place].append(event)
 
         async def acknowledge(records: Sequence[Incoming]) -> None:
             for record in records:
                 for event in waiting[record.place]:
                     await stream.ack(event)
 
+        if before is not None:
+            await before
+        self._busy_since = time.monotonic()
         with metrics.BATCH_SECONDS.time():
-            await self._indexing.settle(await self._continuity.follow(records), acknowledge)
-        self._busy_since = None
+            await self._indexing.settle(decided, acknowledge)
+        self._in_work -= 1
+        self._busy_since = time.monotonic() if self._in_work else None
 
     def _incoming(self, event: EventT[bytes]) -> Incoming:
         message = event.message
         bulk = message.topic == self._bulk_topic
         return Incoming(message.topic, message.partition, message.offset, message.key, message.value, bulk)
+
+
+def _watched(work: Coroutine[Any, Any, _DoneT], name: str) -> asyncio.Task[_DoneT]:
+    """Work whose failure ends the process: an exception that reached Faust would leave its agent half dead."""
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(stop_on_failure)
+    return task

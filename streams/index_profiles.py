@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
@@ -15,6 +15,7 @@ from kith import metrics
 from kith.deadline import Deadline
 from kith.errors import InputError
 from schemas.records import KnownProfile, Outcome, Stage
+from streams.ahead import Decided, Turns
 from streams.back_pressure import BackPressure
 from streams.batch import bounded, estimated_tokens
 from streams.clock import now_ms
@@ -26,7 +27,7 @@ from streams.gate import Kind, Work, plan
 from streams.incoming import Change, Incoming, Unreadable
 from streams.known_profiles import KnownProfiles
 from workers import contract
-from workers.contract import Applied, Delete, Indexer, Refresh, Rejected, Upsert
+from workers.contract import Applied, Delete, Embedded, Indexer, Refresh, Rejected, Upsert, Vectors
 from workers.render import Renderer
 
 _DoneT = TypeVar("_DoneT")
@@ -74,14 +75,27 @@ class ProfileIndexing:
         self._bounds = bounds
         self._render = render
         self._began: dict[tuple[str, int], int] = {}
+        self._turns = Turns()
         _count_from_zero()
 
     def forget(self) -> None:
         """Partitions were taken away: when they come back, another process may have worked on them."""
         self._began.clear()
+        self._turns.forget()
 
-    async def settle(self, records: Sequence[Incoming], acknowledge: Acknowledge) -> None:
-        """Bring records, given in order of their offsets within each partition, to their outcomes.
+    async def decide(self, records: Sequence[Incoming]) -> Decided:
+        """Decide what becomes of records, and begin to embed what needs it, while the batch before has its turn.
+
+        Args:
+            records: in order of their offsets within each partition.
+
+        Raises:
+            kith.errors.Unavailable: a part stayed away for longer than the back-pressure allows.
+        """
+        return await self._decide(records, {})
+
+    async def settle(self, decided: Decided, acknowledge: Acknowledge) -> None:
+        """Bring a batch to its outcomes. Batches have their turns one after the other, in the order of the log.
 
         `acknowledge` is awaited with each piece once its effects are published; every record is in exactly one piece.
 
@@ -89,27 +103,53 @@ class ProfileIndexing:
             kith.errors.Unavailable: a part stayed away for longer than the back-pressure allows; what was not
                 acknowledged comes again after a restart.
         """
-        metrics.BATCH_RECORDS.observe(len(records))
+        metrics.BATCH_RECORDS.observe(len(decided.records))
+        embedded = dict[str, Vectors | Rejected]()
+        if not self._turns.stands(decided.at, decided.records, decided.changes):
+            for _piece, vectors in decided.pieces:
+                embedded |= await vectors
+            decided = await self._decide(decided.records, embedded)
+        if again := _without(decided.records, decided.fresh):
+            await acknowledge(again)
+        after_crash = self._may_follow_a_crash(decided.fresh)
+        for piece, vectors in decided.pieces:
+            may_be_ahead = _may_be_ahead(piece) if after_crash else frozenset[str]()
+            await self._apply(piece, {**embedded, **await vectors}, acknowledge, may_be_ahead)
+        # What needs no work comes last: its receipts say that something newer is in the index, and by now it is.
+        aside = [_dead(item) for item in decided.unreadable]
+        aside += [_refused(change, error) for change, error in decided.plan.refused]
+        aside += [_ended(change, outcome) for change, outcome in decided.plan.aside]
+        await self._finish(aside, {}, {}, acknowledge)
+        if decided.fresh:
+            await self._patiently("table", lambda: self._known.settled_through(decided.fresh))
+        self._turns.settled(decided.records, decided.changes)
+
+    async def _decide(self, records: Sequence[Incoming], embedded: Embedded) -> Decided:
+        at = self._turns.now
         unsettled = await self._patiently("table", lambda: self._known.unsettled(records))
         fresh = unsettled.records
-        if again := _without(records, fresh):
-            await acknowledge(again)
         if not fresh:
-            return
+            return Decided(records, at=at)
         await self._patiently("registry", lambda: self._decoder.learn_schemas(fresh))
         read = [self._decoder.decode(record) for record in fresh]
         changes = [item for item in read if isinstance(item, Change)]
         known = await self._patiently("table", lambda: self._known.read(changes))
         decided = plan(changes, known, self._render, unsettled.outcomes)
-        after_crash = self._may_follow_a_crash(fresh)
-        for piece in bounded(decided.work, _tokens, self._bounds.max_records, self._bounds.max_tokens):
-            await self._apply(piece, acknowledge, _may_be_ahead(piece) if after_crash else ())
-        # What needs no work comes last: its receipts say that something newer is in the index, and by now it is.
-        aside = [_dead(item) for item in read if isinstance(item, Unreadable)]
-        aside += [_refused(change, error) for change, error in decided.refused]
-        aside += [_ended(change, outcome) for change, outcome in decided.aside]
-        await self._finish(aside, {}, {}, acknowledge)
-        await self._patiently("table", lambda: self._known.settled_through(fresh))
+        pieces = bounded(decided.work, _tokens, self._bounds.max_records, self._bounds.max_tokens)
+        return Decided(
+            records,
+            fresh,
+            changes,
+            [item for item in read if isinstance(item, Unreadable)],
+            decided,
+            [(piece, self._embedding(piece, embedded)) for piece in pieces],
+            at,
+        )
+
+    def _embedding(self, piece: Sequence[Work], embedded: Embedded) -> asyncio.Task[Embedded]:
+        """Begin to embed what is not embedded yet."""
+        left = [_operation(work) for work in piece if work.text not in embedded]
+        return asyncio.create_task(self._indexer.embed(left), name="embed-piece")
 
     def _may_follow_a_crash(self, fresh: Sequence[Incoming]) -> bool:
         """Whether a process before this one may have applied more than the table says, as a crash leaves it.
@@ -122,13 +162,15 @@ class ProfileIndexing:
         reach = 2 * self._bounds.max_records
         return any(record.offset < self._began[record.topic, record.partition] + reach for record in fresh)
 
-    async def _apply(self, piece: Sequence[Work], acknowledge: Acknowledge, may_be_ahead: Collection[str]) -> None:
+    async def _apply(
+        self, piece: Sequence[Work], embedded: Embedded, acknowledge: Acknowledge, may_be_ahead: Collection[str]
+    ) -> None:
         operations = [_operation(work) for work in piece]
         started = now_ms()
 
         async def once() -> Sequence[Applied | Rejected]:
             deadline = Deadline.after(self._bounds.apply_timeout_s)
-            return await self._indexer.apply(operations, deadline, may_be_ahead=may_be_ahead)
+            return await self._indexer.apply(operations, deadline, may_be_ahead=may_be_ahead, embedded=embedded)
 
         results = await self._patiently("index", once)
         if len(results) != len(piece):
@@ -169,7 +211,7 @@ class ProfileIndexing:
         return await self._back_pressure.through(part, work)
 
 
-def stop_on_failure(task: asyncio.Task[None]) -> None:
+def stop_on_failure(task: asyncio.Task[Any]) -> None:
     """End the process when work failed: nothing unacknowledged is lost, and a half-dead agent would look alive.
 
     Leaving by `os._exit` keeps Faust from acknowledging what it still holds (docs/decisions/0004-faust-semantics.md).

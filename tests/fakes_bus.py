@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from schemas.records import Stage
 from schemas.registry import Registry, UnknownSchema
 from streams.effects import Settled
 from streams.publisher import Outgoing, Publisher
-from workers.contract import Applied, Change, Delete, Refresh, Rejected, Upsert
+from workers.contract import Applied, Change, Delete, Embedded, Refresh, Rejected, Upsert
 
 
 class MemoryRegistry(Registry):
@@ -93,16 +94,26 @@ class DictIndexer:
         self.outages = 0
         self.batches: list[list[str]] = []
 
+    async def embed(self, batch: Sequence[Change]) -> Embedded:
+        texts = dict.fromkeys(operation.text for operation in batch if isinstance(operation, Upsert))
+        self.embedded.extend(texts)
+        return dict.fromkeys(texts, np.ones(4, dtype=np.float32) / 2)
+
     async def apply(
-        self, batch: Sequence[Change], deadline: Deadline, *, may_be_ahead: Collection[str] = ()
+        self,
+        batch: Sequence[Change],
+        deadline: Deadline,
+        *,
+        may_be_ahead: Collection[str] = (),
+        embedded: Embedded = MappingProxyType({}),
     ) -> Sequence[Applied | Rejected]:
         self.batches.append([operation.profile_id for operation in batch])
         if self.outages:
             self.outages -= 1
             raise Unavailable("The index is away.")
-        return [self._one(operation, operation.profile_id in may_be_ahead) for operation in batch]
+        return [self._one(operation, operation.profile_id in may_be_ahead, embedded) for operation in batch]
 
-    def _one(self, operation: Change, may_be_ahead: bool) -> Applied | Rejected:
+    def _one(self, operation: Change, may_be_ahead: bool, embedded: Embedded) -> Applied | Rejected:
         if operation.profile_id in self.poisoned:
             return Rejected(Stage.WRITE, "InputError", "refused for good")
         held = self.held.get(operation.profile_id)
@@ -112,7 +123,7 @@ class DictIndexer:
             self.held.pop(operation.profile_id, None)
             return Applied(None)
         self.held[operation.profile_id] = operation
-        if isinstance(operation, Upsert):
+        if isinstance(operation, Upsert) and operation.text not in embedded:
             self.embedded.append(operation.text)
         return Applied(np.ones(4, dtype=np.float32) / 2)
 

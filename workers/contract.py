@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -95,16 +96,33 @@ class Rejected:
     message: str
 
 
+Embedded = Mapping[str, Vectors | Rejected]
+
+
 class Indexer(Protocol):
     """Applies operations to the index. Repeating a batch is harmless."""
 
+    async def embed(self, batch: Sequence[Change]) -> Embedded:
+        """Vectors that `apply` will need of this batch, made ahead of it; touches no index.
+
+        Returns:
+            By text, of the upserts among the operations: float32 (dim,), unit length, or why there is none.
+        """
+        ...
+
     async def apply(
-        self, batch: Sequence[Change], deadline: Deadline, *, may_be_ahead: Collection[str] = ()
+        self,
+        batch: Sequence[Change],
+        deadline: Deadline,
+        *,
+        may_be_ahead: Collection[str] = (),
+        embedded: Embedded = MappingProxyType({}),
     ) -> Sequence[Applied | Rejected]:
         """Apply a batch whose profile ids are unique.
 
         Args:
             may_be_ahead: profiles of which a process before this one may have written a newer version; that one stays.
+            embedded: what `embed` gave; a text that is not among them is embedded now.
 
         Returns:
             One result per operation, in the order of `batch`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 from typing import TypeVar
 
 from kith import metrics
@@ -15,6 +16,7 @@ from workers.contract import (
     Applied,
     Change,
     Delete,
+    Embedded,
     Embedder,
     HeldVector,
     Index,
@@ -44,8 +46,20 @@ class ModelIndexer:
         self._embedding = ThreadPoolExecutor(1, "embed")
         self._writing = ThreadPoolExecutor(1, "write")
 
+    async def embed(self, batch: Sequence[Change]) -> Embedded:
+        """See `workers.contract.Indexer.embed`."""
+        texts = list(dict.fromkeys(operation.text for operation in batch if isinstance(operation, Upsert)))
+        if not texts:
+            return {}
+        return await asyncio.get_running_loop().run_in_executor(self._embedding, lambda: self._embed(texts))
+
     async def apply(
-        self, batch: Sequence[Change], deadline: Deadline, *, may_be_ahead: Collection[str] = ()
+        self,
+        batch: Sequence[Change],
+        deadline: Deadline,
+        *,
+        may_be_ahead: Collection[str] = (),
+        embedded: Embedded = MappingProxyType({}),
     ) -> Sequence[Applied | Rejected]:
         """See `workers.contract.Indexer.apply`."""
         ids = {operation.profile_id for operation in batch}
@@ -57,7 +71,8 @@ class ModelIndexer:
         writes = [operation for operation in batch if not isinstance(operation, Delete)]
         deletes = [operation.profile_id for operation in batch if isinstance(operation, Delete)]
         results: dict[str, Applied | Rejected] = dict.fromkeys(deletes, Applied(None))
-        results |= await self._upsert(writes, held, ahead, deadline)
+        vectors = await self._vectors(writes, held, embedded, deadline)
+        results |= await self._upsert(writes, vectors, ahead, deadline)
         await self._delete([profile_id for profile_id in deletes if profile_id not in ahead], deadline)
         return [results[operation.profile_id] for operation in batch]
 
@@ -78,18 +93,27 @@ class ModelIndexer:
         held = await self._on(self._writing, lambda: self._index.vectors(self._collection, ids, left), deadline)
         return vectors_of_their_texts(refreshes, held)
 
-    async def _upsert(
+    async def _vectors(
         self,
         writes: Sequence[Upsert | Refresh],
         held: Mapping[str, Vectors],
+        embedded: Embedded,
+        deadline: Deadline,
+    ) -> dict[str, Vectors | Rejected]:
+        """By profile id: the vector that the index holds, the one that was made ahead, or one that is made now."""
+        texts = {one.text for one in writes if one.profile_id not in held} - embedded.keys()
+        left = list(dict.fromkeys(one.text for one in writes if one.text in texts))
+        made = await self._on(self._embedding, lambda: self._embed(left), deadline) if left else {}
+        by_text = {**embedded, **made}
+        return {one.profile_id: held[one.profile_id] if one.profile_id in held else by_text[one.text] for one in writes}
+
+    async def _upsert(
+        self,
+        writes: Sequence[Upsert | Refresh],
+        vectors: Mapping[str, Vectors | Rejected],
         ahead: Collection[str],
         deadline: Deadline,
     ) -> dict[str, Applied | Rejected]:
-        if not writes:
-            return {}
-        new = [operation for operation in writes if operation.profile_id not in held]
-        embedded = await self._on(self._embedding, lambda: self._embed(new), deadline) if new else []
-        vectors = {**held, **{o.profile_id: vector for o, vector in zip(new, embedded, strict=True)}}
         results: dict[str, Applied | Rejected] = {}
         rows = []
         for operation in writes:
@@ -100,6 +124,8 @@ class ModelIndexer:
                 results[operation.profile_id] = Applied(vector)
             else:
                 rows.append(row_of(operation, vector))
+        if not rows:
+            return results
         written = await self._on(self._writing, lambda: self._write(rows, deadline), deadline)
         for row, done in zip(rows, written, strict=True):
             results[row.profile_id] = done if isinstance(done, Rejected) else Applied(row.vector)
@@ -113,14 +139,14 @@ class ModelIndexer:
                 deadline,
             )
 
-    def _embed(self, upserts: Sequence[Upsert | Refresh]) -> list[Vectors | Rejected]:
-        def embed(piece: Sequence[Upsert | Refresh]) -> list[Vectors]:
-            return list(self._embedder.embed([operation.text for operation in piece]))
+    def _embed(self, texts: Sequence[str]) -> dict[str, Vectors | Rejected]:
+        def embed(piece: Sequence[str]) -> list[Vectors]:
+            return list(self._embedder.embed(piece))
 
         with metrics.EMBED_SECONDS.time():
-            done = each_or_rejected(upserts, embed, Stage.EMBED)
-        metrics.EMBEDDED.inc(len(upserts))
-        return done
+            done = each_or_rejected(texts, embed, Stage.EMBED)
+        metrics.EMBEDDED.inc(len(texts))
+        return dict(zip(texts, done, strict=True))
 
     def _write(self, rows: Sequence[Row], deadline: Deadline) -> list[Rejected | None]:
         def write(piece: Sequence[Row]) -> list[None]:

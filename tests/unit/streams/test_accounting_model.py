@@ -58,11 +58,11 @@ class Indexer(DictIndexer):
         assert version >= self.newest.get(profile_id, version), f"{profile_id} was set back to {version}"
         self.newest[profile_id] = version
 
-    async def apply(self, batch, deadline, *, may_be_ahead=()):
+    async def apply(self, batch, deadline, *, may_be_ahead=(), embedded=None):
         done = []
         for operation in batch:
             self.fuse.burn()
-            done.append(self._one(operation, operation.profile_id in may_be_ahead))
+            done.append(self._one(operation, operation.profile_id in may_be_ahead, embedded or {}))
             self._watch(operation.profile_id)
         self.fuse.burn()
         return done
@@ -227,6 +227,22 @@ class Accounting(RuleBasedStateMachine):
         self.fuse.left = NEVER
         self._settle(*then)
 
+    @rule(
+        sizes=SIZES,
+        then=SIZES,
+        dies_after=st.one_of(st.just(NEVER), st.integers(0, 20)),
+        again=st.integers(0, 2),
+        lost=st.booleans(),
+    )
+    def ahead(self, sizes, then, dies_after, again, lost):
+        """A batch is decided while the one before has its turn; some of it came twice, or partitions were lost."""
+        self.fuse.left = dies_after
+        try:
+            self._settle_ahead(sizes, then, again, lost)
+        except Crash:
+            self._crash(0)
+        self.fuse.left = NEVER
+
     @rule(lag=st.integers(0, 4))
     def restart(self, lag):
         self._crash(lag)
@@ -260,17 +276,37 @@ class Accounting(RuleBasedStateMachine):
         assert all(len(said) == 1 for said in self._outcomes().values())
 
     def _settle(self, *sizes):
+        if records := self._take(sizes):
+
+            async def settle():
+                await self.indexing.settle(await self.indexing.decide(records), self._acknowledge)
+
+            asyncio.run(settle())
+
+    def _settle_ahead(self, sizes, then, again, lost):
+        first = self._take(sizes)
+        for lane in self.lanes:
+            lane.position = max(lane.committed, lane.position - again)
+        second = self._take(then)
+
+        async def settle():
+            one, two = await self.indexing.decide(first), await self.indexing.decide(second)
+            await self.indexing.settle(one, self._acknowledge)
+            if lost:
+                self.indexing.forget()
+            await self.indexing.settle(two, self._acknowledge)
+
+        asyncio.run(settle())
+
+    def _take(self, sizes):
         taken = [lane.next(size) for lane, size in zip(self.lanes, sizes, strict=True)]
-        if not any(taken):
-            return
-
-        async def acknowledge(records):
-            for record in records:
-                self.lanes[record.bulk].acknowledged.add(record.offset)
-
-        asyncio.run(self.indexing.settle([record for part in taken for record in part], acknowledge))
         for lane, part in zip(self.lanes, taken, strict=True):
             lane.position += len(part)
+        return [record for part in taken for record in part]
+
+    async def _acknowledge(self, records):
+        for record in records:
+            self.lanes[record.bulk].acknowledged.add(record.offset)
 
     def _crash(self, lag):
         self.fuse.left = NEVER

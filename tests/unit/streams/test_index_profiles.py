@@ -62,7 +62,7 @@ class Bench:
             assert {record.offset for record in done} <= published, "acknowledged before its effects stood"
             self.acknowledged.extend(record.offset for record in done)
 
-        await self.indexing.settle(incoming, acknowledge)
+        await self.indexing.settle(await self.indexing.decide(incoming), acknowledge)
         return {item.incoming.offset: item.outcome for item in self.effects.published}
 
 
