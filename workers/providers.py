@@ -28,7 +28,7 @@ PROVIDERS = {
 }
 
 # The fused skip-and-norm node takes six times as long on older CPUs as the two that it replaces.
-_SLOWER_FUSIONS = ["SkipLayerNormFusion"]
+SLOWER_FUSIONS = ["SkipLayerNormFusion"]
 # Each installs the package onnxruntime, over the other's files.
 _RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
 
@@ -113,22 +113,26 @@ def _lacking(release: Release, provider: str, available: Collection[str]) -> Kit
     if provider != CPU and MODEL_FP16 not in release.manifest.files:
         return ReleaseError(
             f"KITH_PROVIDER is {provider}, but {release.folder} has no {MODEL_FP16}, which GPUs run.",
-            "Make the release with `kith distill release --fp16`, or set KITH_PROVIDER=cpu.",
+            "Make it with `kith distill release --fp16` (or `export --fp16`), or set KITH_PROVIDER=cpu.",
         )
     return None
 
 
-def _load(file: Path, provider: str) -> LoadedModel:
+def session_options() -> onnxruntime.SessionOptions:
+    """How a model runs; what was measured and left alone is in docs/decisions/0019-embedding-at-the-limit.md."""
     options = onnxruntime.SessionOptions()
     # One thread a run: runs beside each other use the cores better than threads within one.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     # A pattern is kept for every shape of input, and most runs have a new one; the arena alone stays flat.
     options.enable_mem_pattern = False
+    return options
+
+
+def _load(file: Path, provider: str) -> LoadedModel:
+    on, options = list(PROVIDERS[provider]), session_options()
     try:
-        session = onnxruntime.InferenceSession(
-            str(file), options, providers=list(PROVIDERS[provider]), disabled_optimizers=_SLOWER_FUSIONS
-        )
+        session = onnxruntime.InferenceSession(str(file), options, providers=on, disabled_optimizers=SLOWER_FUSIONS)
     except _LOAD_ERRORS as error:
         raise ReleaseError(f"{file} cannot be loaded: {error}.", "Export the release again.") from error
     return LoadedModel(session, provider, file)
