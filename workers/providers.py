@@ -27,7 +27,7 @@ PROVIDERS = {
     "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider"),
 }
 
-# The fused skip-and-norm node takes six times as long on older CPUs as the two that it replaces.
+# On CPUs. The fused skip-and-norm node takes six times as long there as the two that it replaces.
 SLOWER_FUSIONS = ["SkipLayerNormFusion"]
 # Each installs the package onnxruntime, over the other's files.
 _RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
@@ -109,7 +109,7 @@ def _lacking(release: Release, provider: str, available: Collection[str]) -> Kit
             f"KITH_PROVIDER is {provider}, but ONNX Runtime here has only {', '.join(available)}.",
             "Install the matching extra (kith[gpu]) on a machine with that device, or set KITH_PROVIDER=cpu.",
         )
-    # Dynamic int8 has no kernels on GPUs: most of the graph would run on the CPU after all.
+    # Not every int8 operator has a kernel on GPUs: parts of the graph would run on the CPU after all.
     if provider != CPU and MODEL_FP16 not in release.manifest.files:
         return ReleaseError(
             f"KITH_PROVIDER is {provider}, but {release.folder} has no {MODEL_FP16}, which GPUs run.",
@@ -130,9 +130,9 @@ def session_options() -> onnxruntime.SessionOptions:
 
 
 def _load(file: Path, provider: str) -> LoadedModel:
-    on, options = list(PROVIDERS[provider]), session_options()
+    on, options, disabled = list(PROVIDERS[provider]), session_options(), SLOWER_FUSIONS if provider == CPU else []
     try:
-        session = onnxruntime.InferenceSession(str(file), options, providers=on, disabled_optimizers=SLOWER_FUSIONS)
+        session = onnxruntime.InferenceSession(str(file), options, providers=on, disabled_optimizers=disabled)
     except _LOAD_ERRORS as error:
         raise ReleaseError(f"{file} cannot be loaded: {error}.", "Export the release again.") from error
     return LoadedModel(session, provider, file)
