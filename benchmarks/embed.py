@@ -199,8 +199,9 @@ def _draw(axes: Any, rows: Sequence[Mapping[str, Any]]) -> None:
     bars = axes.barh(places, [row["texts_per_s"] for row in rows], color=colours)
     axes.bar_label(bars, [f"{row['texts_per_s']:.0f}" for row in rows], padding=3)
     axes.set_yticks(places, [row["case"] for row in rows], fontsize=7)
-    axes.set_xlabel(f"texts a second, profiles of {SHORTEST} to {LONGEST} tokens, tokenizer included")
-    axes.set_title("Embedding, each at its best size")
+    axes.margins(x=0.12)
+    axes.set_xlabel("texts a second, tokenizer included")
+    axes.set_title(f"Profiles of {SHORTEST} to {LONGEST} tokens, each contender at its best size")
 
 
 def _installed(*names: str) -> tuple[str, ...]:

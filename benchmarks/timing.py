@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from statistics import median
+from threading import Event
 
 _THREADS = Path("/proc/self/task")
+# Threads of the case before may spin for some milliseconds after it, on the cores of the next one.
+_REST_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ def measure(cases: Sequence[Case], rounds: int) -> dict[str, Taken]:
     for _ in range(rounds):
         for case in cases:
             _keep_on(case.cores)
+            Event().wait(_REST_S)
             wall, cpu = time.perf_counter(), time.process_time()
             case.run()
             taken[case.name].cpu.append(time.process_time() - cpu)
