@@ -201,7 +201,7 @@ def _draw(axes: Any, rows: Sequence[Mapping[str, Any]]) -> None:
     axes.set_yticks(places, [row["case"] for row in rows], fontsize=7)
     axes.margins(x=0.12)
     axes.set_xlabel("texts a second, tokenizer included")
-    axes.set_title(f"Profiles of {SHORTEST} to {LONGEST} tokens, each contender at its best size")
+    axes.set_title(f"{SHORTEST} to {LONGEST} tokens, each at its best size")
 
 
 def _installed(*names: str) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Who is compared: our int8 releases, and the pretrained encoder in float32 as others run it, each at several sizes.
 
-sentence-transformers sorts by length itself; fastembed does not, and is left out where it is not installed: it would pull
-in an onnxruntime of its own choice. `pip install --no-deps fastembed loguru mmh3 py-rust-stemmers` is enough for it here.
+sentence-transformers sorts by length itself; fastembed does not, and is left out where it is not installed: it would
+pull in an onnxruntime of its own choice. `pip install --no-deps fastembed loguru mmh3 py-rust-stemmers` is enough here.
 """
 
 from __future__ import annotations
