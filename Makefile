@@ -74,8 +74,8 @@ test-security: $(TEST) ## A broker with TLS, users and rights: the whole path wi
 test-clients: $(TEST) ## A Java service with Spring Kafka's own ReplyingKafkaTemplate gets its replies; needs a JDK; about a minute
 	@$(BIN)/pytest tests/clients
 
-bench: $(TEST) ## Measure the embedder on this machine
-	@$(BIN)/python -m benchmarks.embedding
+bench: $(TEST) ## Measure the embedder on this machine, against the pretrained encoder as others run it; 4 to 7 minutes
+	@$(BIN)/python -m benchmarks.embed
 
 bench-query: $(TEST) $(MILVUS)/.stamp ## What the bus costs, what micro-batches give, what overload does; about 10 minutes
 	@$(BIN)/python -m benchmarks.query

@@ -18,11 +18,13 @@ from tokenizers import Tokenizer
 
 from distill.encoder_folder import WEIGHTS, EncoderConfig, load_encoder
 from distill.encoder_graph import ATTENTION_MASK, INPUT_IDS, build_graph
+from distill.half import write_fp16
 from distill.quantize import DESCRIPTION, quantize_int8
 from kith.errors import InputError, MissingTool
 from workers.embedding import OnnxEmbedder
 from workers.release import (
     MANIFEST,
+    MODEL_FP16,
     MODEL_INT8,
     RELEASE_NAME,
     TOKENIZER,
@@ -64,6 +66,7 @@ class ExportPlan:
         encoder: folder; None takes the pretrained default.
         languages: ISO 639-1 codes.
         renderer: id of the renderer whose texts the release is for.
+        half: whether a float16 graph for GPUs comes with the int8 one.
     """
 
     release: str
@@ -72,6 +75,7 @@ class ExportPlan:
     languages: tuple[str, ...] = _DEFAULT_LANGUAGES
     replace: bool = False
     renderer: str = RENDERER_ID
+    half: bool = False
 
 
 def export(plan: ExportPlan, say: Callable[[str], None]) -> Release:
@@ -98,6 +102,8 @@ def export(plan: ExportPlan, say: Callable[[str], None]) -> Release:
         write_tokenizer(folder, partial / TOKENIZER, config)
         say(f"quantizing {config.layers} layers of {config.hidden}")
         quantize_int8(graph, partial / MODEL_INT8)
+        if plan.half:
+            write_fp16(graph, partial / MODEL_FP16)
         manifest = _manifest(plan, folder, partial, config)
         say("comparing int8 with float32")
         metrics = _fidelity(Release(partial, manifest), graph.SerializeToString())
@@ -171,6 +177,9 @@ def _manifest(plan: ExportPlan, folder: Path, partial: Path, config: EncoderConf
         given += "".join(f" --language {language}" for language in plan.languages)
     if plan.renderer != RENDERER_ID:
         given += f" --renderer {plan.renderer}"
+    if plan.half:
+        given += " --fp16"
+    graphs = (MODEL_INT8, MODEL_FP16) if plan.half else (MODEL_INT8,)
     return Manifest(
         name=plan.release,
         dim=config.hidden,
@@ -187,7 +196,7 @@ def _manifest(plan: ExportPlan, folder: Path, partial: Path, config: EncoderConf
         command=f"kith distill export --release {plan.release}{given}",
         tools={tool: version(tool) for tool in _TOOLS},
         metrics={},
-        files={name: file_entry(partial / name) for name in (MODEL_INT8, TOKENIZER)},
+        files={name: file_entry(partial / name) for name in (*graphs, TOKENIZER)},
     )
 
 

@@ -106,9 +106,21 @@ class Settings(BaseSettings):
     models_dir: Path = Field(
         DEFAULT_MODEL_DIR.parent, description="Folder of further model releases, each in a folder of its name"
     )
-    provider: Literal["cpu", "cuda"] = Field("cpu", description="Where the model runs; cuda without a GPU is an error")
-    embed_threads: int = Field(0, ge=0, le=256, description="Threads per embedding run; 0 takes every core")
-    embed_token_budget: int = Field(512, ge=64, le=1_000_000, description="Tokens (padded) per embedding run")
+    provider: Literal["cpu", "cuda", "tensorrt"] = Field(
+        "cpu", description="Where the model runs; a GPU that is not there is an error"
+    )
+    allow_cpu_fallback: bool = Field(
+        False, description="Run on the CPU, with a warning, where the provider that is set is not there"
+    )
+    embed_threads: int = Field(
+        0, ge=0, le=256, description="Embedding runs at a time on a CPU, one thread each; 0 takes every core"
+    )
+    embed_token_budget: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="Tokens (padded) per embedding run; 0 takes 256 on a CPU, 16,384 on a GPU; 1 runs each text alone",
+    )
 
     # Indexer.
     max_record_bytes: int = Field(262_144, ge=1024, le=10_000_000, description="Largest encoded change, bytes")

@@ -258,6 +258,7 @@ def embedder(settings: Settings) -> OnnxEmbedder:
         threads=settings.embed_threads,
         token_budget=settings.embed_token_budget,
         provider=settings.provider,
+        allow_cpu_fallback=settings.allow_cpu_fallback,
     )
 
 

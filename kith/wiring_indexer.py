@@ -24,17 +24,19 @@ from streams.lag import LagWatch
 from streams.publisher import Publisher
 from streams.state_store import StateStore
 from streams.topics import TopicAdmin
+from workers.embedding import RunsOn
 from workers.indexing import ModelIndexer
 
 
 @dataclass(frozen=True, slots=True)
 class IndexerParts:
-    """The indexer: its Faust application, what it works on, what it waits for, how far it is behind."""
+    """The indexer: its Faust application, what it works on, what it waits for, how far it is behind, and its model."""
 
     app: faust.App
     pipeline: Pipeline
     back_pressure: BackPressure
     lag: LagWatch
+    runs_on: RunsOn
 
 
 def indexer(settings: Settings, data_dir: Path) -> IndexerParts:
@@ -72,7 +74,8 @@ def indexer(settings: Settings, data_dir: Path) -> IndexerParts:
     continuity = Continuity(KafkaLog(settings.kafka_client(), config.group), back_pressure)
     app, pipeline = build_app(config, indexing, continuity, gives_way(settings, held, wiring.codec(settings)))
     places = [(name, number) for name in config.input_topics for number in range(config.partitions)]
-    return IndexerParts(app, pipeline, back_pressure, LagWatch(settings.kafka_client(), config.group, places))
+    lag = LagWatch(settings.kafka_client(), config.group, places)
+    return IndexerParts(app, pipeline, back_pressure, lag, model.runs_on)
 
 
 def _known_profiles(

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
-from kith import metrics, wiring
-from kith.settings import Settings
+from kith import metrics
+
+if TYPE_CHECKING:
+    from workers.embedding import RunsOn
 
 
-def describe(process: str, settings: Settings, ready: Callable[[], bool]) -> None:
+def describe(process: str, runs_on: RunsOn, ready: Callable[[], bool]) -> None:
     """Say what runs here, for as long as the process lives.
 
     Args:
         process: indexer or query.
+        runs_on: of its model; the provider that really runs it, whatever was asked for.
         ready: asked at every scrape; reads state and calls nobody.
-
-    Raises:
-        kith.errors.ReleaseError: the model release is missing or altered.
     """
-    model = wiring.release(settings).manifest.name
-    metrics.BUILD_INFO.labels(process, version("kith"), model, settings.provider).set(1)
+    metrics.BUILD_INFO.labels(process, version("kith"), runs_on.model, runs_on.provider).set(1)
     metrics.READY.set_function(lambda: float(ready()))
 
 

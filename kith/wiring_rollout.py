@@ -170,7 +170,7 @@ def fill(
 
     Args:
         settings, candidate: of the live indexer and of the candidate's.
-        threads: of the model; 0 takes every core.
+        threads: embedding runs at a time; 0 takes every core.
 
     Raises:
         kith.errors.ReleaseError: the release is missing or altered.

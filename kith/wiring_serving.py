@@ -11,6 +11,7 @@ from kith.settings import Settings, require
 from kith.wiring_rollout import of_release
 from workers.comparison import CandidateTraffic
 from workers.constraints import Constraints
+from workers.embedding import RunsOn
 from workers.impressions import Impressions
 from workers.kept_vectors import KeptVectors
 from workers.load import RequestQueue
@@ -30,26 +31,32 @@ from workers.watermark import Watermarks
 _SHARE_OF_TIMEOUT = 0.4
 
 
-def serving_models(settings: Settings) -> ServingModels:
+def serving_models(settings: Settings) -> tuple[ServingModels, RunsOn]:
     """Models by release name: the configured one, loaded now, and others of its folder and of `models_dir`.
+
+    Returns:
+        The models, and where the configured one runs.
 
     Raises:
         kith.errors.ReleaseError: the configured release is missing or altered.
+        kith.errors.SettingsError: the provider is not there.
     """
     models = ServingModels(lambda model: wiring.embedder(of_release(settings, model)))
-    models.load_now(wiring.release(settings).manifest.name)
-    return models
+    configured = wiring.embedder(settings)
+    models.keep(configured.model, configured)
+    return models, configured.runs_on
 
 
 @dataclass(frozen=True, slots=True)
 class QueryParts:
-    """The query consumer, what it follows the indexers and a rollout with, and what logs what it showed."""
+    """The query consumer, what it follows the indexers and a rollout with, what logs what it showed, and its model."""
 
     consumer: QueryConsumer
     watermarks: Watermarks
     watch: RolloutWatch
     candidate: CandidateTraffic
     impressions: Impressions | None
+    runs_on: RunsOn
 
 
 def allowed_reply_topics(settings: Settings) -> str:
@@ -66,7 +73,7 @@ def query_consumer(settings: Settings) -> QueryParts:
         kith.errors.InputError: the key of rights does not fit its algorithm.
     """
     require(settings, "kafka_bootstrap", "milvus_uri")
-    models, held = serving_models(settings), wiring.index(settings)
+    (models, runs_on), held = serving_models(settings), wiring.index(settings)
     records, declared = wiring.codec(settings), wiring.topics(settings)
     # Looking the alias up and searching together leave the reply some time to travel.
     each_s = _SHARE_OF_TIMEOUT * settings.query_timeout_s
@@ -102,4 +109,4 @@ def query_consumer(settings: Settings) -> QueryParts:
         RequestQueue(settings.query_max_batch, settings.query_max_wait_ms, lambda one: one.partition, random.random),
         batch_wait_s=settings.query_batch_wait_ms / 1000,
     )
-    return QueryParts(consumer, watermarks, watch, candidate, impressions)
+    return QueryParts(consumer, watermarks, watch, candidate, impressions, runs_on)

@@ -3,50 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
-import onnxruntime
 from tokenizers import Encoding, Tokenizer
 
-from kith.errors import InputError, ReleaseError, SettingsError
+from kith.errors import InputError, ReleaseError
 from workers.contract import Vectors
+from workers.cores import available_cores
 from workers.packing import pack
+from workers.providers import CPU, LoadedModel, load_model
 from workers.release import Release
-
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 # Prose has 4 to 6 characters a token. Only runs of white space or one endless word have more than this, so the cut
 # takes away nothing that would be read, and a text of any length costs milliseconds.
 _MAX_CHARS_PER_TOKEN = 32
 
+# What a run's intermediate values need stays near a core's second-level cache; a GPU wants work for all its units.
+_CPU_TOKENS, _GPU_TOKENS = 256, 16_384
 
-# The fused skip-and-norm node takes six times as long on CPUs as the two that it replaces.
-_SLOWER_FUSIONS = ["SkipLayerNormFusion"]
+
+@dataclass(frozen=True, slots=True)
+class RunsOn:
+    """What embeds, and where. `threads`: runs at a time, one thread each; `token_budget`: of a run, with padding."""
+
+    model: str
+    provider: str
+    precision: str
+    threads: int
+    token_budget: int
 
 
 class OnnxEmbedder:
     """Implements `workers.contract.Embedder`. Safe to call from several threads.
 
-    Activations are quantized with one scale a run, so a text's vector depends a little on the texts it ran with.
+    Activations are quantized with one scale a run, so a text's vector depends a little on the texts it ran with: on
+    `token_budget`, and not on `threads`.
 
     Args:
-        threads: threads of a model run; 0 takes every core. The tokenizer, 1 to 2 % of the work, takes every core.
-        token_budget: tokens of a run, padding included; it bounds the memory. 1 runs every text alone.
-        provider: "cpu" or "cuda".
+        threads: runs at a time on the CPU; 0 takes every core. A GPU gets one. The tokenizer, about 5 % of the work,
+            takes every core.
+        token_budget: tokens of a run, padding included; it bounds the memory. 1 runs every text alone, 0 takes what
+            suits the provider.
+        provider, allow_cpu_fallback: as `workers.providers.load_model`.
 
     Raises:
         ReleaseError: the graph cannot be loaded, or gives vectors of another length than the manifest says.
-        SettingsError: the provider is unknown or not there. ONNX Runtime would fall back to another one without a word.
+        SettingsError, KithError: as `load_model`.
     """
 
-    def __init__(self, release: Release, *, threads: int = 0, token_budget: int = 512, provider: str = "cpu") -> None:
+    def __init__(
+        self,
+        release: Release,
+        *,
+        threads: int = 0,
+        token_budget: int = 0,
+        provider: str = CPU,
+        allow_cpu_fallback: bool = False,
+    ) -> None:
         self._manifest = release.manifest
-        self._token_budget = token_budget
         self._tokenizer = _tokenizer(release)
-        self._session = _session(release, threads, provider)
-        _check_width(self._session, release.model_file(provider), release.manifest.dim)
+        loaded = load_model(release, provider, allow_cpu_fallback=allow_cpu_fallback)
+        _check_width(loaded, release.manifest.dim)
+        self._session = loaded.session
+        self._runs_on = _runs_on(release, loaded, threads, token_budget)
+        self._lanes = ThreadPoolExecutor(self._runs_on.threads, "lane")
 
     @property
     def dim(self) -> int:
@@ -58,6 +80,11 @@ class OnnxEmbedder:
         """Name of the release."""
         return self._manifest.name
 
+    @property
+    def runs_on(self) -> RunsOn:
+        """Where it runs, and how."""
+        return self._runs_on
+
     def embed(self, texts: Sequence[str]) -> Vectors:
         """See `workers.contract.Embedder.embed`.
 
@@ -66,8 +93,17 @@ class OnnxEmbedder:
         """
         vectors = np.empty((len(texts), self.dim), dtype=np.float32)
         encoded = self._encode(texts)
-        for group in pack([len(encoding) for encoding in encoded], self._token_budget):
+
+        def run(group: list[int]) -> None:
             vectors[group] = self._run([encoded[index] for index in group])
+
+        groups = list(pack([len(encoding) for encoding in encoded], self._runs_on.token_budget))
+        if len(groups) > 1 and self._runs_on.threads > 1:
+            # The longest runs come first, so that the lanes end together. What fails first is raised.
+            list(self._lanes.map(run, groups))
+        else:
+            for group in groups:
+                run(group)
         return vectors
 
     def _encode(self, texts: Sequence[str]) -> list[Encoding]:
@@ -97,50 +133,21 @@ def _tokenizer(release: Release) -> Tokenizer:
     return tokenizer
 
 
-def _session(release: Release, threads: int, provider: str) -> onnxruntime.InferenceSession:
-    wanted = PROVIDERS.get(provider)
-    if wanted is None:
-        raise SettingsError(f"KITH_PROVIDER is {provider}.", f"Set it to one of {', '.join(PROVIDERS)}.")
-    available = onnxruntime.get_available_providers()
-    if wanted not in available:
-        raise SettingsError(
-            f"KITH_PROVIDER is {provider}, but ONNX Runtime here has only {', '.join(available)}.",
-            "Install the matching extra (kith[gpu]) on a machine with that device, or set KITH_PROVIDER=cpu.",
-        )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # A pattern is kept for every shape of input, and most runs have a new one; the arena alone stays flat.
-    options.enable_mem_pattern = False
-    # Spinning threads would take the other core from Kafka's client and the event loop between runs.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    file = release.model_file(provider)
-    try:
-        session = onnxruntime.InferenceSession(
-            str(file), options, providers=[wanted], disabled_optimizers=_SLOWER_FUSIONS
-        )
-    except _LOAD_ERRORS as error:
-        raise ReleaseError(f"{file} cannot be loaded: {error}.", "Export the release again.") from error
-    if session.get_providers()[0] != wanted:
-        raise SettingsError(
-            f"KITH_PROVIDER is {provider}, but ONNX Runtime fell back to {session.get_providers()[0]}.",
-            "Check the driver and the CUDA libraries, or set KITH_PROVIDER=cpu.",
-        )
-    return session
+def _runs_on(release: Release, loaded: LoadedModel, threads: int, token_budget: int) -> RunsOn:
+    on_cpu = loaded.provider == CPU
+    return RunsOn(
+        model=release.manifest.name,
+        provider=loaded.provider,
+        precision=loaded.precision,
+        threads=(threads or available_cores()) if on_cpu else 1,
+        token_budget=token_budget or (_CPU_TOKENS if on_cpu else _GPU_TOKENS),
+    )
 
 
-def _check_width(session: onnxruntime.InferenceSession, file: Path, dim: int) -> None:
-    width = session.get_outputs()[0].shape[-1]
+def _check_width(loaded: LoadedModel, dim: int) -> None:
+    width = loaded.session.get_outputs()[0].shape[-1]
     if width != dim:
         raise ReleaseError(
-            f"{file} gives vectors of {width}, its manifest says {dim}.",
+            f"{loaded.file} gives vectors of {width}, its manifest says {dim}.",
             "Export the release again.",
         )
-
-
-def _load_errors() -> tuple[type[Exception], ...]:
-    state: Any = onnxruntime.capi.onnxruntime_pybind11_state
-    return (state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf, state.NoSuchFile)
-
-
-_LOAD_ERRORS = _load_errors()

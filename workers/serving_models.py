@@ -38,7 +38,7 @@ class ServingModels:
     def load_now(self, model: str) -> Embedder:
         """The model, loaded before this returns. Raises what `load` raises."""
         embedder = self._load(model)
-        self._keep(model, embedder)
+        self.keep(model, embedder)
         return embedder
 
     def get(self, model: str) -> Embedder | None:
@@ -71,10 +71,11 @@ class ServingModels:
                 self._failed[model] = error, Deadline.after(_LOOK_AGAIN_S)
                 self._loading.discard(model)
             return
-        self._keep(model, embedder)
+        self.keep(model, embedder)
         log.info("model loaded", model=model)
 
-    def _keep(self, model: str, embedder: Embedder) -> None:
+    def keep(self, model: str, embedder: Embedder) -> None:
+        """Take a model that is loaded."""
         with self._lock:
             self._held[model] = embedder
             self._loading.discard(model)

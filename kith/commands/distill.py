@@ -32,6 +32,7 @@ def export(
     out: Path = typer.Option(Path("models"), "--out", help="Folder that holds releases."),
     language: list[str] = typer.Option(["en"], "--language", help="Language it was trained for, ISO 639-1; repeat."),
     renderer: str = typer.Option(RENDERER_ID, "--renderer", help="Renderer of its texts; profile-brief-1: short ones."),
+    half: bool = typer.Option(False, "--fp16", help="Add a float16 graph, which GPUs run instead of the int8 one."),
     force: bool = typer.Option(False, "--force", help="Replace a release of that name."),
     as_json: bool = typer.Option(False, "--json", help="Print the manifest as JSON."),
 ) -> None:
@@ -45,7 +46,7 @@ def export(
     with _training_installed():
         from distill.export import ExportPlan
         from distill.export import export as make
-    plan = ExportPlan(release, out, encoder, tuple(language), force, renderer)
+    plan = ExportPlan(release, out, encoder, tuple(language), force, renderer, half)
     _show(make(plan, say=_say), as_json=as_json)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from typing import IO, TYPE_CHECKING, Any
 
 import typer
@@ -68,9 +69,10 @@ def run_indexer(settings: Settings) -> None:
     parts = indexer(settings, data_dir)
     app = parts.app
     health = _health(settings, parts)
-    describe("indexer", settings, lambda: not health.reasons())
+    describe("indexer", parts.runs_on, lambda: not health.reasons())
     log = structlog.get_logger(__name__)
-    log.info("indexer starts", group=app.conf.id, kafka=settings.kafka_bootstrap, health_port=health.port)
+    where = {"group": app.conf.id, "kafka": settings.kafka_bootstrap, "health_port": health.port}
+    log.info("indexer starts", **where, **asdict(parts.runs_on))
     with parts.lag, health:
         faust.Worker(
             app, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kith.services.local_stack import PARTS, ChildStatus, Endpoints, LocalStack, Say, WantedPorts
+from kith.services.provider import provider_of
 from kith.settings import Settings, load_settings, load_told_settings
 
 WORKERS = ("indexer", "query")
@@ -64,9 +65,10 @@ def down() -> None:
 def status(as_json: bool = typer.Option(False, "--json", help="Print everything as JSON.")) -> None:
     """Show what runs and what it does, here or wherever the settings point.
 
-    Of each local part: running or not, process, memory, address, log. Of the installation: models, collections and
-    profiles, records that wait and pass, freshness, outcomes, query consumers; what a part that is away would have told
-    is said to be not known. Takes some seconds. Exit code 1 when a local part has ended.
+    Of each local part: running or not, process, memory, address, log; of a worker where its model really runs. Of the
+    installation: models, collections and profiles, records that wait and pass, freshness, outcomes, query consumers;
+    what a part that is away would have told is said to be not known. Takes some seconds. Exit code 1 when a local part
+    has ended.
 
     Example: `kith status --json`
     """
@@ -80,7 +82,7 @@ def status(as_json: bool = typer.Option(False, "--json", help="Print everything 
     ended = {_PART_NAMES.get(child.name, child.name): "it ended here" for child in children if child.state == "ended"}
     found = installation_status(settings, {name: why for name, why in ended.items() if name in _ASKED})
     if as_json:
-        parts = {"parts": [asdict(child) for child in children]}
+        parts = {"parts": [asdict(child) | {"provider": _provider(stack, child)} for child in children]}
         typer.echo(json.dumps(parts | _where(settings) | {"installation": to_json(found)}))
     else:
         print_status(settings)
@@ -155,12 +157,12 @@ def stop_all(told: Settings) -> list[str]:
 
 
 def print_status(settings: Settings) -> None:
-    """A table of the local parts."""
-    table = Table("part", "state", "process", "memory", "address", "log")
+    """A table of the local parts; of the workers it says where their models really run."""
+    table = Table("part", "state", "process", "memory", "address", "model on", "log")
     addresses = dict(zip(PARTS, _where(settings).values(), strict=True))
     stack = _stack(settings)
     for child in stack.status([*PARTS, *WORKERS, *_further_indexers(stack)]):
-        table.add_row(*_row(child, addresses.get(child.name, "")))
+        table.add_row(*_row(child, addresses.get(child.name, ""), _provider(stack, child)))
     Console().print(table)
 
 
@@ -223,7 +225,15 @@ def _where(settings: Settings) -> dict[str, str]:
     }
 
 
-def _row(child: ChildStatus, address: str) -> tuple[str, ...]:
+def _provider(stack: LocalStack, child: ChildStatus) -> str | None:
+    """Where a running worker runs its model; None for the other parts, and while it does not answer."""
+    started = stack.processes.find(child.name)
+    if child.name in PARTS or child.state != "running" or started is None:
+        return None
+    return provider_of(int(started.argv[-1]))
+
+
+def _row(child: ChildStatus, address: str, provider: str | None) -> tuple[str, ...]:
     state = "elsewhere" if child.state == "absent" and address else child.state
     memory = "" if child.memory_mib is None else f"{child.memory_mib} MiB"
-    return child.name, state, str(child.pid or ""), memory, address, child.note or child.log_file
+    return child.name, state, str(child.pid or ""), memory, address, provider or "", child.note or child.log_file

@@ -43,7 +43,7 @@ def start(
         [], "--guardrail", help="NAME=VALUE: least_samples, least_overlap, most_slower, most_errors, most_empty, …"
     ),
     rate: float | None = typer.Option(None, min=0.1, help="Profiles a second to fill; without it, all that is left."),
-    threads: int = typer.Option(1, min=0, help="Threads of the model while it fills; 0 takes every core."),
+    threads: int = typer.Option(1, min=0, help="Embedding runs at a time while it fills; 0 takes every core."),
     partitions: str = typer.Option("", help="Fill only these partitions, 0,1,…: several machines may share the work."),
 ) -> None:
     """Make a release the candidate: gate, collection, and every profile that the live indexer knows, embedded anew.

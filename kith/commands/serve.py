@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import typer
 
 from kith.settings import Settings, load_settings
@@ -54,9 +56,9 @@ def run_query_consumer(settings: Settings) -> None:
         {"requests": lambda: consumer.reason},
         alive=lambda: consumer.idle_s() < _STUCK_S,
     )
-    describe("query", settings, lambda: not health.reasons())
+    describe("query", parts.runs_on, lambda: not health.reasons())
     structlog.get_logger(__name__).info(
-        "query consumer starts", kafka=settings.kafka_bootstrap, health_port=health.port
+        "query consumer starts", kafka=settings.kafka_bootstrap, health_port=health.port, **asdict(parts.runs_on)
     )
     with parts.watermarks, parts.watch, parts.candidate, parts.impressions or nullcontext(), health:
         consumer.run()

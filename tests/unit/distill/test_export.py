@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import numpy as np
+import onnxruntime
 import pytest
 from tokenizers import Tokenizer
 
@@ -11,7 +12,7 @@ from kith.errors import InputError, MissingTool
 from tests import tiny_encoder
 from tests.kith_process import ROOT, one_line_error, run
 from workers.embedding import OnnxEmbedder
-from workers.release import load_release, sha256_of
+from workers.release import MODEL_FP16, load_release, sha256_of
 
 
 def make(tmp_path, name="tiny-v0", **changes):
@@ -38,6 +39,19 @@ def test_the_same_command_gives_the_same_bytes(tmp_path):
     before = {path.name: path.read_bytes() for path in first.folder.iterdir()}
     again = make(tmp_path, replace=True)
     assert {path.name: path.read_bytes() for path in again.folder.iterdir()} == before
+
+
+def test_a_release_for_gpus_has_a_float16_graph_that_embeds_as_the_int8_one_does(tmp_path):
+    release = load_release(make(tmp_path, half=True).folder)
+    assert release.model_file("cuda").name == MODEL_FP16
+    assert release.manifest.command.endswith(" --fp16")
+    assert MODEL_FP16 not in load_release(make(tmp_path, "without").folder).manifest.files
+    ids = np.array([[2, 5, 6, 3]], dtype=np.int64)
+    inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+    vectors = [
+        onnxruntime.InferenceSession(release.model_file(provider)).run(None, inputs)[0] for provider in ("cpu", "cuda")
+    ]
+    assert np.sum(vectors[0] * vectors[1]) > 0.97
 
 
 def test_a_release_is_replaced_only_when_told_to(tmp_path):

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import psutil
 import pytest
 
 from kith.errors import InputError, ReleaseError, SettingsError
 from tests.kith_process import ROOT
+from workers.cores import available_cores
 from workers.embedding import OnnxEmbedder
 from workers.release import load_release
 
@@ -51,14 +54,44 @@ def test_what_cannot_be_tokenized_is_refused(embedder):
         embedder.embed(["fine", "lone \ud800 surrogate"])
 
 
-def test_a_provider_that_is_not_there_is_an_error_and_no_fallback(release):
+def test_vectors_are_the_same_however_many_run_at_a_time(release):
+    texts = [f"Plumber number {n}. " + "Repairs burst pipes. " * (n % 9) for n in range(40)]
+    one, three = OnnxEmbedder(release, threads=1), OnnxEmbedder(release, threads=3)
+    np.testing.assert_array_equal(one.embed(texts), three.embed(texts))
+
+
+class BrokenAt:
+    """A session whose vectors are not finite for runs of one length."""
+
+    def __init__(self, session, longest):
+        self.session = session
+        self.longest = longest
+
+    def run(self, outputs, inputs):
+        (vectors,) = self.session.run(outputs, inputs)
+        return [np.full_like(vectors, np.nan) if inputs["input_ids"].shape[1] == self.longest else vectors]
+
+
+def test_what_fails_in_one_of_several_runs_at_a_time_is_raised(release):
+    embedder = OnnxEmbedder(release, threads=2, token_budget=1)
+    embedder._session = BrokenAt(embedder._session, 7)
+    with pytest.raises(InputError, match="not finite"):
+        embedder.embed(["word " * (n % 4 + 3) for n in range(20)])
+    assert np.isfinite(embedder.embed(["word", "two words"])).all(), "it goes on with what is whole"
+
+
+def test_it_says_what_runs_where_and_how(release):
+    told = OnnxEmbedder(release).runs_on
+    assert (told.model, told.provider, told.precision) == ("student-v1", "cpu", "int8")
+    assert (told.threads, told.token_budget) == (available_cores(), 256)
+    assert OnnxEmbedder(release, threads=3, token_budget=64).runs_on == replace(told, threads=3, token_budget=64)
+
+
+def test_without_the_provider_that_was_asked_for_it_stops_or_says_that_the_cpu_runs_it(release):
     with pytest.raises(SettingsError, match="KITH_PROVIDER is cuda"):
         OnnxEmbedder(release, provider="cuda")
-
-
-def test_an_unknown_provider_is_refused_with_those_there_are(release):
-    with pytest.raises(SettingsError, match=r"KITH_PROVIDER is tpu\. Set it to one of cpu, cuda"):
-        OnnxEmbedder(release, provider="tpu")
+    fallen = OnnxEmbedder(release, provider="cuda", allow_cpu_fallback=True)
+    assert fallen.runs_on == OnnxEmbedder(release).runs_on
 
 
 def test_a_graph_of_another_width_than_the_manifest_is_refused(release):
