@@ -10,8 +10,10 @@ REPLY_PARTITION = "kafka_replyPartition"
 
 # Of a request in JSON, and of its reply, which is in JSON too; Avro needs none.
 CONTENT_TYPE = "content-type"
-# W3C Trace Context: a reply carries what its request carried.
-TRACE = ("traceparent", "tracestate")
+# W3C Trace Context, and Baggage: what comes of a record carries on what the record carried.
+TRACE_CONTEXT = ("traceparent", "tracestate")
+BAGGAGE = "baggage"
+TRACE = (*TRACE_CONTEXT, BAGGAGE)
 
 # Of an HTTP request to the gateway: milliseconds after which nobody waits for the answer any more.
 HTTP_TIMEOUT_MS = "x-request-timeout-ms"

@@ -19,6 +19,7 @@ from kith import metrics
 from streams.continuity import Continuity
 from streams.incoming import Incoming, Place
 from streams.index_profiles import ProfileIndexing, stop_on_failure
+from streams.record_spans import taken
 from streams.state_store import SCHEME, StateStore
 
 # Faust's own defaults assume one event at a time; the reasons are in docs/decisions/0004-faust-semantics.md.
@@ -198,4 +199,5 @@ class Pipeline:
     def _incoming(self, event: EventT[bytes]) -> Incoming:
         message = event.message
         bulk = message.topic == self._bulk_topic
-        return Incoming(message.topic, message.partition, message.offset, message.key, message.value, bulk)
+        record = Incoming(message.topic, message.partition, message.offset, message.key, message.value, bulk)
+        return taken(record, message.headers)

@@ -11,10 +11,11 @@ from typing import TypeVar
 
 import structlog
 
-from kith import metrics
+from kith import metrics, traces
 from kith.deadline import Deadline
 from kith.errors import InputError
 from schemas.records import KnownProfile, Outcome, Stage
+from streams import record_spans
 from streams.back_pressure import BackPressure
 from streams.batch import bounded, estimated_tokens
 from streams.clock import now_ms
@@ -128,7 +129,8 @@ class ProfileIndexing:
 
         async def once() -> Sequence[Applied | Rejected]:
             deadline = Deadline.after(self._bounds.apply_timeout_s)
-            return await self._indexer.apply(operations, deadline, may_be_ahead=may_be_ahead)
+            with record_spans.applying(piece):
+                return await self._indexer.apply(operations, deadline, may_be_ahead=may_be_ahead)
 
         results = await self._patiently("index", once)
         if len(results) != len(piece):
@@ -258,9 +260,11 @@ def _count_from_zero() -> None:
 
 def _count(item: Settled) -> None:
     metrics.RECORDS.labels(outcome=item.outcome.value).inc()
+    record_spans.settled(item.incoming, item.outcome, item.letter)
     if item.letter is not None:
         metrics.DEAD_LETTERS.labels(stage=item.letter.stage.value).inc()
     # A backfill brings changes that happened long ago: they say nothing of how fresh the index is.
     searchable = item.outcome in (Outcome.INDEXED, Outcome.DELETED) and not item.incoming.bulk
     if searchable and item.occurred_at is not None:
-        metrics.FRESHNESS_SECONDS.observe(max(0, item.settled_at - item.occurred_at) / 1000)
+        took_s = max(0, item.settled_at - item.occurred_at) / 1000
+        metrics.FRESHNESS_SECONDS.observe(took_s, traces.exemplar(item.incoming.span))

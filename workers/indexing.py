@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TypeVar
 
-from kith import metrics
+from kith import metrics, span_names
 from kith.deadline import Deadline
 from kith.errors import InputError, Unavailable
 from schemas.records import Stage
+from workers.change_spans import stage
 from workers.contract import (
     Applied,
     Change,
@@ -107,17 +109,18 @@ class ModelIndexer:
 
     async def _delete(self, profile_ids: Sequence[str], deadline: Deadline) -> None:
         if profile_ids:
-            await self._on(
-                self._writing,
-                lambda: self._index.delete(self._collection, profile_ids, timeout_s=deadline.remaining()),
-                deadline,
-            )
+            with stage(span_names.WRITE, profile_ids):
+                await self._on(
+                    self._writing,
+                    lambda: self._index.delete(self._collection, profile_ids, timeout_s=deadline.remaining()),
+                    deadline,
+                )
 
     def _embed(self, upserts: Sequence[Upsert | Refresh]) -> list[Vectors | Rejected]:
         def embed(piece: Sequence[Upsert | Refresh]) -> list[Vectors]:
             return list(self._embedder.embed([operation.text for operation in piece]))
 
-        with metrics.EMBED_SECONDS.time():
+        with metrics.EMBED_SECONDS.time(), stage(span_names.EMBED, [one.profile_id for one in upserts]):
             done = each_or_rejected(upserts, embed, Stage.EMBED)
         metrics.EMBEDDED.inc(len(upserts))
         return done
@@ -127,13 +130,13 @@ class ModelIndexer:
             self._index.upsert(self._collection, piece, timeout_s=max(0.1, deadline.remaining()))
             return [None] * len(piece)
 
-        with metrics.WRITE_SECONDS.time():
+        with metrics.WRITE_SECONDS.time(), stage(span_names.WRITE, [row.profile_id for row in rows]):
             return each_or_rejected(rows, write, Stage.WRITE)
 
     async def _on(self, pool: ThreadPoolExecutor, work: Callable[[], _DoneT], deadline: Deadline) -> _DoneT:
         if deadline.expired():
             raise Unavailable("The time for this batch is spent.", "Raise KITH_APPLY_TIMEOUT_S or use smaller batches.")
-        return await asyncio.get_running_loop().run_in_executor(pool, work)
+        return await asyncio.get_running_loop().run_in_executor(pool, copy_context().run, work)
 
 
 def vectors_of_their_texts(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kith import metrics
+from kith import metrics, span_names
 from kith.errors import InputError, KithError, ReleaseError
 from schemas.search_records import AppliedRecord, ReplyHit, ReplyStatus, SearchMode, SearchReply, SearchRequest
 from workers.contract import CollectionInfo, Embedder, Hit, Index, Vectors
@@ -17,6 +17,7 @@ from workers.hybrid_search import Found, Question, by_the_index, mode_of
 from workers.matched_text import nearest_parts, part_with_words, shortened
 from workers.query_vectors import QueryVectors
 from workers.resolved_request import conditions
+from workers.traced_request import stage
 from workers.watermark import holds
 
 # Each hit costs an embedding of its sentences; further hits get the beginning of their text.
@@ -87,7 +88,8 @@ class Retrieval:
         meant = [place for place, mode in enumerate(modes) if mode in _BY_MEANING]
         started = time.perf_counter()
         try:
-            embedded = self._embedded(arm, [requests[place].query for place in meant])
+            with stage(span_names.EMBED, [requests[place] for place in meant]):
+                embedded = self._embedded(arm, [requests[place].query for place in meant])
         except InputError as error:
             # The query that cannot be embedded must not take the others with it.
             return (
@@ -128,7 +130,8 @@ class Retrieval:
             for place, (request, one) in enumerate(zip(requests, modes, strict=True))
             if isinstance(one, SearchMode)
         }
-        found = by_the_index(self._index, collection, list(questions.values()), self._timeout_s, self._calls)
+        with stage(span_names.SEARCH, [requests[place] for place in questions]):
+            found = by_the_index(self._index, collection, list(questions.values()), self._timeout_s, self._calls)
         searched = {
             place: _refused(one) if isinstance(one, KithError) else _page(requests[place], question.mode, one)
             for (place, question), one in zip(questions.items(), found, strict=True)
