@@ -166,6 +166,12 @@ class Settings(BaseSettings):
     health_port: int = Field(
         0, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics; 0 takes a free one"
     )
+    traces_endpoint: str = Field(
+        "", description="OTLP/HTTP receiver of traces, http://host:4318[/v1/traces]; empty records none"
+    )
+    traces_sample: float = Field(
+        1.0, ge=0, le=1, description="Share of the traces beginning here to record; others' decision is followed"
+    )
     log_format: Literal["console", "json"] = Field("console", description="Log lines for people or for machines")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
 
@@ -237,6 +243,7 @@ def half_given(settings: Settings) -> str | None:
         or _kafka_tls_half_given(settings)
         or _registry_half_given(settings)
         or _service_half_given("milvus_uri", settings.milvus_uri, "milvus_ca_file", settings.milvus_ca_file)
+        or _no_receiver(settings.traces_endpoint)
         or _unusable_file(settings)
     )
 
@@ -292,6 +299,11 @@ def _service_half_given(name: str, address: str, ca_name: str, ca_file: Path | N
     if ca_file is not None and address and urlsplit(address).scheme != "https":
         return f"{ca_name} is set, so {name} must begin with https://"
     return None
+
+
+def _no_receiver(endpoint: str) -> str | None:
+    fits = not endpoint or re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", endpoint)
+    return None if fits else "traces_endpoint must be http://host:port or https://host:port, without user or password"
 
 
 def _unusable_file(settings: Settings) -> str | None:

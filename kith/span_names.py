@@ -29,6 +29,8 @@ PARTITION = "messaging.destination.partition.id"
 SYSTEM = "messaging.system"
 TOMBSTONE = "messaging.kafka.message.tombstone"
 
+KAFKA = "kafka"
+
 # What became of a record: as in its receipt.
 OUTCOME = "kith.outcome"
 # How a search ended: status, mode and model of its reply.
@@ -49,4 +51,4 @@ def messaging(operation: str, topic: str) -> dict[str, str | int]:
     Args:
         operation: `SEND` or `PROCESS`.
     """
-    return {SYSTEM: "kafka", OPERATION_NAME: operation, OPERATION_TYPE: operation, DESTINATION: topic}
+    return {SYSTEM: KAFKA, OPERATION_NAME: operation, OPERATION_TYPE: operation, DESTINATION: topic}

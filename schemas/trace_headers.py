@@ -12,7 +12,7 @@ TraceHeaders = tuple[tuple[str, bytes], ...]
 MAX_BYTES = 8192
 
 
-def trace_headers(given: dict[str, str | bytes | None] | headers.Headers | None) -> TraceHeaders:
+def trace_headers(given: headers.Given | None) -> TraceHeaders:
     """What a record carries of its trace, as it came."""
     if not given:
         return ()

@@ -13,7 +13,7 @@ from kith.traces import Kind, SharedSpan, Span
 from schemas.headers import Headers
 from schemas.records import DeadLetter, Outcome
 from schemas.topics import Topic
-from schemas.trace_headers import after, context, trace_headers
+from schemas.trace_headers import after, context, first, trace_headers
 from streams.gate import Work
 from streams.incoming import Incoming
 from workers.change_spans import working_on
@@ -27,7 +27,7 @@ def taken(record: Incoming, given: Any) -> Incoming:
     Args:
         given: its headers as Faust has them: a mapping, pairs, or None.
     """
-    carried = trace_headers(list(given.items()) if isinstance(given, dict) else given)
+    carried = trace_headers(given)
     came, span = context(carried), None
     if traces.are_on() and ("traceparent" in came or not record.bulk):
         span = traces.begin(f"{names.PROCESS} {record.topic}", Kind.CONSUMER, came, _place(record))
@@ -46,6 +46,14 @@ def sending(topic: Topic, records: Sequence[Incoming]) -> SharedSpan:
     described = names.messaging(names.SEND, topic.name) | {names.BATCH_MESSAGE_COUNT: len(records)}
     parents = spans_of(records)
     return SharedSpan(f"{names.SEND} {topic.name}", parents, Kind.CLIENT, described)
+
+
+def producing(topic: str) -> tuple[Span | None, Headers | None]:
+    """Begin the trace of a change where the change begins; and the headers that its record carries for it."""
+    if not traces.are_on():
+        return None, None
+    span = traces.begin(f"{names.SEND} {topic}", Kind.PRODUCER, {}, names.messaging(names.SEND, topic))
+    return span, [*first(span, ())]
 
 
 def onwards(record: Incoming) -> Headers | None:

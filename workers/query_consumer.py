@@ -212,9 +212,8 @@ class QueryConsumer:
         asked = batch + self._waiting.due()
         now, began = _now_ms(), time.monotonic()
         if asked:
-            replies = self._searcher.answer(
-                [traced(one.request, one.span) for one in asked if one.request is not None], now
-            )
+            requests = [traced(one.request, one.span) for one in asked if one.request is not None]
+            replies = self._searcher.answer(requests, now)
             for one, reply in zip(asked, replies, strict=True):
                 if reply.status is not ReplyStatus.NOT_YET or not self._waiting.put(one, now):
                     self._answer(one, reply, now)

@@ -6,6 +6,7 @@ from confluent_kafka import Message
 
 from kith import span_names as names
 from kith import traces
+from kith.errors import KithError
 from kith.traces import Kind, Span
 from schemas.search_records import ReplyStatus, SearchReply
 from schemas.trace_headers import TraceHeaders, context
@@ -37,10 +38,10 @@ def queued(span: Span | None, begun_at: int) -> None:
 
 
 def sending(span: Span | None, topic: str) -> Span | None:
-    """Begin the part that sends the reply; it ends once the broker has it."""
-    return (
-        None if span is None else span.child(f"{names.SEND} {topic}", Kind.PRODUCER, names.messaging(names.SEND, topic))
-    )
+    """Begin the part that sends a record; it ends once the broker has it."""
+    if span is None:
+        return None
+    return span.child(f"{names.SEND} {topic}", Kind.PRODUCER, names.messaging(names.SEND, topic))
 
 
 def answered(span: Span | None, reply: SearchReply) -> None:
@@ -50,3 +51,17 @@ def answered(span: Span | None, reply: SearchReply) -> None:
     described = {names.STATUS: reply.status.value, names.MODE: reply.mode, names.MODEL: reply.model}
     span.describe({name: value for name, value in described.items() if value is not None})
     span.end(reply.status.value if reply.status in _FAILED else None)
+
+
+def asking(carried: TraceHeaders) -> Span | None:
+    """Begin the span of whoever asks, where it is recorded: from the request to the reply."""
+    return traces.begin(names.ASK, Kind.CLIENT, context(carried), {names.SYSTEM: names.KAFKA})
+
+
+def told(span: Span | None, outcome: SearchReply | KithError) -> None:
+    """The span of whoever asks ends: a reply came, or none will."""
+    if span is None:
+        return
+    if isinstance(outcome, SearchReply):
+        span.describe({names.STATUS: outcome.status.value})
+    span.end(type(outcome).__name__ if isinstance(outcome, KithError) else None)

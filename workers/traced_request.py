@@ -35,7 +35,7 @@ def span_of(request: SearchRequest) -> Span | None:
 
 def untraced(request: SearchRequest) -> SearchRequest:
     """A request without its span: for work that nobody waits for."""
-    return request if span_of(request) is None else replace(request, span=None)  # type: ignore[call-arg]
+    return replace(request, span=None) if isinstance(request, TracedRequest) else request
 
 
 def stage(name: str, requests: Sequence[SearchRequest]) -> SharedSpan:
