@@ -41,6 +41,8 @@ log = structlog.get_logger(__name__)
 _EXPORT_S = 5.0
 # A process that ends waits no longer for its last spans.
 _FLUSH_S = 3.0
+# For an attempt to export to notice that it is given up.
+_GIVE_UP_S = 1.0
 # Spans that wait for the exporter; more are dropped, and the SDK says so.
 _MOST_WAITING = 8192
 _EVERY_MS = 1000
@@ -51,7 +53,7 @@ _KINDS = {kind: SpanKind[kind.name] for kind in Kind}
 
 @contextmanager
 def recording(endpoint: str, sample: float, process: str, version: str, group: str | None = None) -> Iterator[None]:
-    """Record while it is entered; then what waits is exported, for 3 s at most.
+    """Record while it is entered; then what waits is exported, for 4 s at most.
 
     Exporting has a thread and a bounded queue of its own: no work waits for it, and none fails with it.
 
@@ -75,6 +77,7 @@ def recording(endpoint: str, sample: float, process: str, version: str, group: s
         if ending.is_alive():
             log.warning("the last traces were not exported", endpoint=endpoint)
             exporter.give_up()
+            ending.join(_GIVE_UP_S)
 
 
 def provider_of(process: str, version: str, sample: float, processor: SpanProcessor) -> TracerProvider:

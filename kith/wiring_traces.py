@@ -34,7 +34,7 @@ def recording(settings: Settings, process: str, group: str | None = None) -> Abs
         if error.name is None or not error.name.startswith("opentelemetry"):
             raise
         raise SettingsError(
-            f"KITH_TRACES_ENDPOINT is set, and {error.name} is not installed.",
+            "KITH_TRACES_ENDPOINT is set, and OpenTelemetry's SDK is not installed.",
             "Install kith[tracing], or leave the setting empty.",
         ) from None
     given = urlsplit(settings.traces_endpoint)
