@@ -170,7 +170,7 @@ class Settings(BaseSettings):
         "", description="OTLP/HTTP receiver of traces, http://host:4318[/v1/traces]; empty records none"
     )
     traces_sample: float = Field(
-        1.0, ge=0, le=1, description="Share of the traces beginning here to record; others' decision is followed"
+        0.05, ge=0, le=1, description="Share of the traces beginning here to record; others' decision is followed"
     )
     log_format: Literal["console", "json"] = Field("console", description="Log lines for people or for machines")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
