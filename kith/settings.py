@@ -166,9 +166,7 @@ class Settings(BaseSettings):
     health_port: int = Field(
         0, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics; 0 takes a free one"
     )
-    traces_endpoint: str = Field(
-        "", description="OTLP/HTTP receiver of traces, http://host:4318[/v1/traces]; empty records none"
-    )
+    traces_endpoint: str = Field("", description="OTLP/HTTP receiver of traces, http://host:4318; empty records none")
     traces_sample: float = Field(
         0.05, ge=0, le=1, description="Share of the traces beginning here to record; others' decision is followed"
     )
