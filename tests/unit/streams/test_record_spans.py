@@ -114,6 +114,12 @@ async def test_work_that_is_done_at_once_is_a_part_of_each_recorded_trace_and_of
     # What nobody records goes on as it came.
     assert path.sent(TOPICS.receipts)[2].headers == [("traceparent", UNSAMPLED)]
 
+    with recorded() as seen:
+        gone = path.value("a", 2, Operation.DELETE)
+        await path.settle((b"a", gone, [("traceparent", SAMPLED)]), (b"d", path.value("d"), [("traceparent", other)]))
+    parts = {span.attributes["kith.outcome"]: seen.below(span) for span in seen.spans if span.name == PROCESS}
+    assert ("embed" in parts["indexed"], "embed" in parts["deleted"]) == (True, False), "a deletion embeds nothing"
+
 
 async def test_what_becomes_of_a_record_and_what_fails_meanwhile_is_told():
     path = Path()
