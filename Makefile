@@ -92,9 +92,9 @@ student-v0: $(TEST) ## Make models/student-v0 again from the pretrained encoder;
 	@$(BIN)/kith distill export --release student-v0 --out models --force
 
 lock: $(TEST) ## Resolve every dependency again and write requirements/
-	@$(LOCK) --extra cpu --extra embedded --extra demo --extra eval --extra gateway --extra train --group build --group test -o requirements/test.txt
+	@$(LOCK) --extra cpu --extra embedded --extra demo --extra eval --extra gateway --extra tracing --extra train --group build --group test -o requirements/test.txt
 	@$(LOCK) --extra cpu --extra embedded --extra demo --group build -c requirements/test.txt -o requirements/local.txt
-	@$(LOCK) --extra cpu --extra gateway --group build -c requirements/test.txt -o requirements/serve.txt
+	@$(LOCK) --extra cpu --extra gateway --extra tracing --group build -c requirements/test.txt -o requirements/serve.txt
 
 clean: ## Remove the environment and the state of local parts
 	@rm -rf $(VENV) $(MILVUS) $(PROMTOOL) .kith

@@ -13,7 +13,6 @@ import ssl
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -23,8 +22,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from kith.certificates import CertificateError, tls_context
+from kith.certificates import tls_context
 from kith.errors import SettingsError
+from kith.half_given import half_given
 
 ENV_PREFIX = "KITH_"
 CONFIG_FILE = "kith.toml"
@@ -187,6 +187,10 @@ class Settings(BaseSettings):
     health_port: int = Field(
         0, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics; 0 takes a free one"
     )
+    traces_endpoint: str = Field("", description="OTLP/HTTP receiver of traces, http://host:4318; empty records none")
+    traces_sample: float = Field(
+        0.05, ge=0, le=1, description="Share of the traces beginning here to record; others' decision is followed"
+    )
     log_format: Literal["console", "json"] = Field("console", description="Log lines for people or for machines")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
 
@@ -249,88 +253,6 @@ class Settings(BaseSettings):
             self.kafka_ssl_key_file,
             self.kafka_ssl_key_password.get_secret_value(),
         )
-
-
-def half_given(settings: Settings) -> str | None:
-    """What of the security settings lacks its other half, or would not be used; None when they fit together."""
-    return (
-        _sasl_half_given(settings)
-        or _kafka_tls_half_given(settings)
-        or _registry_half_given(settings)
-        or _service_half_given("milvus_uri", settings.milvus_uri, "milvus_ca_file", settings.milvus_ca_file)
-        or _unusable_file(settings)
-    )
-
-
-def _sasl_half_given(settings: Settings) -> str | None:
-    given = {
-        "kafka_sasl_username": settings.kafka_sasl_username,
-        "kafka_sasl_password": settings.kafka_sasl_password.get_secret_value(),
-    }
-    sasl = settings.kafka_security_protocol.startswith("SASL")
-    for name, value in given.items():
-        if sasl and not value:
-            return f"kafka_security_protocol names SASL, so {name} must be set"
-        if value and not sasl:
-            return f"{name} is set, so kafka_security_protocol must be SASL_SSL (or SASL_PLAINTEXT)"
-    return None
-
-
-def _kafka_tls_half_given(settings: Settings) -> str | None:
-    files = {
-        name: getattr(settings, name)
-        for name in ("kafka_ssl_ca_file", "kafka_ssl_certificate_file", "kafka_ssl_key_file")
-    }
-    if not settings.kafka_security_protocol.endswith("SSL"):
-        unused = next((name for name, path in files.items() if path is not None), None)
-        return None if unused is None else f"{unused} is set, so kafka_security_protocol must be SSL or SASL_SSL"
-    if files["kafka_ssl_certificate_file"] is not None and files["kafka_ssl_key_file"] is None:
-        return "kafka_ssl_certificate_file is set, so kafka_ssl_key_file must be set"
-    if files["kafka_ssl_key_file"] is not None and files["kafka_ssl_certificate_file"] is None:
-        return "kafka_ssl_key_file is set, so kafka_ssl_certificate_file must be set"
-    if settings.kafka_ssl_key_password.get_secret_value() and files["kafka_ssl_key_file"] is None:
-        return "kafka_ssl_key_password is set, so kafka_ssl_key_file must be set"
-    return None
-
-
-def _registry_half_given(settings: Settings) -> str | None:
-    username, password = settings.schema_registry_username, settings.schema_registry_password.get_secret_value()
-    if username and not password:
-        return "schema_registry_username is set, so schema_registry_password must be set"
-    if password and not username:
-        return "schema_registry_password is set, so schema_registry_username must be set"
-    if ":" in username:
-        return "schema_registry_username holds a colon, which HTTP basic authentication cannot carry"
-    return _service_half_given(
-        "schema_registry_url", settings.schema_registry_url, "schema_registry_ca_file", settings.schema_registry_ca_file
-    )
-
-
-def _service_half_given(name: str, address: str, ca_name: str, ca_file: Path | None) -> str | None:
-    # Addresses stand in messages, logs and health answers.
-    if "@" in urlsplit(address).netloc:
-        return f"{name} holds a user name or password; give these by the settings that are made for them"
-    if ca_file is not None and address and urlsplit(address).scheme != "https":
-        return f"{ca_name} is set, so {name} must begin with https://"
-    return None
-
-
-def _unusable_file(settings: Settings) -> str | None:
-    password = settings.kafka_ssl_key_password.get_secret_value()
-    certificate, key = settings.kafka_ssl_certificate_file, settings.kafka_ssl_key_file
-    given = {
-        "kafka_ssl_ca_file": (settings.kafka_ssl_ca_file, None, None),
-        "kafka_ssl_certificate_file": (None, certificate, key),
-        "schema_registry_ca_file": (settings.schema_registry_ca_file, None, None),
-        "milvus_ca_file": (settings.milvus_ca_file, None, None),
-    }
-    for name, (ca_file, certificate_file, key_file) in given.items():
-        if ca_file is not None or certificate_file is not None:
-            try:
-                tls_context(ca_file, certificate_file, key_file, password)
-            except CertificateError as error:
-                return f"{name}: {error}"
-    return None
 
 
 def load_settings(**overrides: Any) -> Settings:

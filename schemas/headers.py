@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping, Sequence
 
 REPLY_TOPIC = "kafka_replyTopic"
 CORRELATION_ID = "kafka_correlationId"
@@ -10,8 +11,10 @@ REPLY_PARTITION = "kafka_replyPartition"
 
 # Of a request in JSON, and of its reply, which is in JSON too; Avro needs none.
 CONTENT_TYPE = "content-type"
-# W3C Trace Context: a reply carries what its request carried.
-TRACE = ("traceparent", "tracestate")
+# W3C Trace Context, and Baggage: what comes of a record carries on what the record carried.
+TRACE_CONTEXT = ("traceparent", "tracestate")
+BAGGAGE = "baggage"
+TRACE = (*TRACE_CONTEXT, BAGGAGE)
 
 # Of an HTTP request to the gateway: milliseconds after which nobody waits for the answer any more.
 HTTP_TIMEOUT_MS = "x-request-timeout-ms"
@@ -33,12 +36,14 @@ _PARTITION = struct.Struct(">i")
 
 # As confluent-kafka takes and gives them.
 Headers = list[tuple[str, str | bytes | None]]
+# As they are looked into.
+Given = Mapping[str, str | bytes | None] | Sequence[tuple[str, str | bytes | None]]
 
 
-def header(headers: dict[str, str | bytes | None] | Headers | None, name: str) -> bytes | None:
+def header(headers: Given | None, name: str) -> bytes | None:
     """The last value of a header, or None; later ones win, as in Kafka's own `lastHeader`."""
     found: str | bytes | None = None
-    for key, value in headers.items() if isinstance(headers, dict) else headers or ():
+    for key, value in headers.items() if isinstance(headers, Mapping) else headers or ():
         if key == name:
             found = value
     return found.encode() if isinstance(found, str) else found

@@ -20,6 +20,7 @@ from streams.ahead import Decided
 from streams.continuity import Continuity
 from streams.incoming import Incoming, Place
 from streams.index_profiles import ProfileIndexing, stop_on_failure
+from streams.record_spans import taken
 from streams.state_store import SCHEME, StateStore
 
 _DoneT = TypeVar("_DoneT")
@@ -199,7 +200,7 @@ class Pipeline:
     ) -> None:
         waiting: dict[Place, list[EventT[bytes]]] = defaultdict(list)
         for event in events:
-            waiting[self._incoming(event).place].append(event)
+            waiting[event.message.topic, event.message.partition, event.message.offset].append(event)
 
         async def acknowledge(records: Sequence[Incoming]) -> None:
             for record in records:
@@ -217,7 +218,8 @@ class Pipeline:
     def _incoming(self, event: EventT[bytes]) -> Incoming:
         message = event.message
         bulk = message.topic == self._bulk_topic
-        return Incoming(message.topic, message.partition, message.offset, message.key, message.value, bulk)
+        record = Incoming(message.topic, message.partition, message.offset, message.key, message.value, bulk)
+        return taken(record, message.headers)
 
 
 def _watched(work: Coroutine[Any, Any, _DoneT], name: str) -> asyncio.Task[_DoneT]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from kith import span_names
 from kith.errors import InputError, KithError
+from kith.traces import SharedSpan
 from schemas.codec import Codec, DecodeError
 from schemas.records import ProfileChange, Stage
 from schemas.registry import UnknownSchema
@@ -42,6 +44,12 @@ class Decoder:
 
     def decode(self, record: Incoming) -> Change | Unreadable:
         """Read one record; never raises for what the record holds."""
+        if record.span is None:
+            return self._decoded(record)
+        with SharedSpan(span_names.DECODE, [record.span]):
+            return self._decoded(record)
+
+    def _decoded(self, record: Incoming) -> Change | Unreadable:
         try:
             return self._read(record)
         except (DecodeError, UnknownSchema) as error:

@@ -14,6 +14,7 @@ from schemas.records import DeadLetter, Outcome, ProfileEmbedding, Receipt
 from schemas.topics import Topic, Topics
 from streams.incoming import Incoming
 from streams.publisher import Outgoing, Publisher
+from streams.record_spans import onwards, sending
 from streams.vectors import as_bytes, vector_key, vector_record
 from workers.contract import Vectors
 
@@ -85,42 +86,41 @@ class Effects:
         await asyncio.to_thread(self._publish, settled)
 
     def _keep_vectors(self, settled: Sequence[Settled]) -> None:
-        if outgoing := [record for item in settled for record in self._embedding(item)]:
-            self._publisher.publish(outgoing, Deadline.after(self._timeout_s))
+        made = {place: outgoing for place, item in enumerate(settled) if (outgoing := self._embedding(item))}
+        if made:
+            with sending(self._topics.embeddings, [settled[place].incoming for place in made]):
+                self._publisher.publish(list(made.values()), Deadline.after(self._timeout_s))
 
     def _publish(self, settled: Sequence[Settled]) -> None:
-        outgoing = [self._dead_letter(s.letter) for s in settled if s.letter is not None]
+        outgoing = [self._dead_letter(s.letter, s.incoming) for s in settled if s.letter is not None]
         outgoing.extend(self._receipt(item) for item in settled)
-        self._publisher.publish(outgoing, Deadline.after(self._timeout_s))
+        with sending(self._topics.receipts, [item.incoming for item in settled]):
+            self._publisher.publish(outgoing, Deadline.after(self._timeout_s))
 
-    def _dead_letter(self, letter: DeadLetter) -> Outgoing:
+    def _dead_letter(self, letter: DeadLetter, incoming: Incoming) -> Outgoing:
         topic = self._topics.dead_letters
         value = self._codec.encode(topic.subject, letter)
-        return Outgoing(topic.name, letter_key(letter), value, dead_letter_headers(letter))
+        carried = dead_letter_headers(letter) + (onwards(incoming) or [])
+        return Outgoing(topic.name, letter_key(letter), value, carried)
 
-    def _embedding(self, item: Settled) -> list[Outgoing]:
+    def _embedding(self, item: Settled) -> Outgoing | None:
         topic = self._topics.embeddings
         if item.profile_id is None:
-            return []
+            return None
         if item.outcome is Outcome.DELETED:
-            return [Outgoing(topic.name, vector_key(item.profile_id, self._model), None)]
+            return Outgoing(topic.name, vector_key(item.profile_id, self._model), None, onwards(item.incoming))
         if item.vector is None or item.text is None or item.version is None:
-            return []
-        return [
-            vector_record(
-                self._codec,
-                topic,
-                ProfileEmbedding(
-                    profile_id=item.profile_id,
-                    version=item.version,
-                    model=self._model,
-                    renderer=self._renderer,
-                    text_sha256=hashlib.sha256(item.text.encode()).digest(),
-                    vector=as_bytes(item.vector),
-                    embedded_at=item.settled_at,
-                ),
-            )
-        ]
+            return None
+        embedding = ProfileEmbedding(
+            profile_id=item.profile_id,
+            version=item.version,
+            model=self._model,
+            renderer=self._renderer,
+            text_sha256=hashlib.sha256(item.text.encode()).digest(),
+            vector=as_bytes(item.vector),
+            embedded_at=item.settled_at,
+        )
+        return vector_record(self._codec, topic, embedding, onwards(item.incoming))
 
     def _receipt(self, item: Settled) -> Outgoing:
         topic: Topic = self._topics.receipts
@@ -136,4 +136,4 @@ class Effects:
             settled_at=item.settled_at,
         )
         key = item.profile_id.encode() if item.profile_id is not None else item.incoming.key
-        return Outgoing(topic.name, key, self._codec.encode(topic.subject, receipt))
+        return Outgoing(topic.name, key, self._codec.encode(topic.subject, receipt), onwards(item.incoming))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from kith.traces import Span
 from schemas.records import DeadLetter, Operation, ProfileChange
+from schemas.trace_headers import TraceHeaders
 
 Place = tuple[str, int, int]
 
@@ -16,6 +18,8 @@ class Incoming:
     Attributes:
         key, value: its bytes; a `value` of None is a tombstone.
         bulk: whether it came on the bulk lane.
+        carried: its headers that are of a trace, as they came.
+        span: what is recorded of its way; None where nothing is.
     """
 
     topic: str
@@ -24,6 +28,8 @@ class Incoming:
     key: bytes | None
     value: bytes | None
     bulk: bool = False
+    carried: TraceHeaders = field(default=(), compare=False)
+    span: Span | None = field(default=None, compare=False, repr=False)
 
     @property
     def place(self) -> Place:

@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 
 import structlog
 
-from kith import metrics
+from kith import metrics, traces
 from kith.deadline import Deadline
 from kith.errors import InputError
 from schemas.records import KnownProfile, Outcome, Stage
+from streams import record_spans
 from streams.ahead import Decided, Turns
 from streams.back_pressure import BackPressure
 from streams.batch import bounded, estimated_tokens
@@ -149,7 +150,8 @@ class ProfileIndexing:
     def _embedding(self, piece: Sequence[Work], embedded: Embedded) -> asyncio.Task[Embedded]:
         """Begin to embed what is not embedded yet."""
         left = [_operation(work) for work in piece if work.text not in embedded]
-        return asyncio.create_task(self._indexer.embed(left), name="embed-piece")
+        with record_spans.applying(piece):
+            return asyncio.create_task(self._indexer.embed(left), name="embed-piece")
 
     def _may_follow_a_crash(self, fresh: Sequence[Incoming]) -> bool:
         """Whether a process before this one may have applied more than the table says, as a crash leaves it.
@@ -170,7 +172,8 @@ class ProfileIndexing:
 
         async def once() -> Sequence[Applied | Rejected]:
             deadline = Deadline.after(self._bounds.apply_timeout_s)
-            return await self._indexer.apply(operations, deadline, may_be_ahead=may_be_ahead, embedded=embedded)
+            with record_spans.applying(piece):
+                return await self._indexer.apply(operations, deadline, may_be_ahead=may_be_ahead, embedded=embedded)
 
         results = await self._patiently("index", once)
         if len(results) != len(piece):
@@ -300,9 +303,11 @@ def _count_from_zero() -> None:
 
 def _count(item: Settled) -> None:
     metrics.RECORDS.labels(outcome=item.outcome.value).inc()
+    record_spans.settled(item.incoming, item.outcome, item.letter)
     if item.letter is not None:
         metrics.DEAD_LETTERS.labels(stage=item.letter.stage.value).inc()
     # A backfill brings changes that happened long ago: they say nothing of how fresh the index is.
     searchable = item.outcome in (Outcome.INDEXED, Outcome.DELETED) and not item.incoming.bulk
     if searchable and item.occurred_at is not None:
-        metrics.FRESHNESS_SECONDS.observe(max(0, item.settled_at - item.occurred_at) / 1000)
+        took_s = max(0, item.settled_at - item.occurred_at) / 1000
+        metrics.FRESHNESS_SECONDS.observe(took_s, traces.exemplar(item.incoming.span))

@@ -14,12 +14,14 @@ from confluent_kafka import KafkaError, Message
 
 from kith.deadline import Deadline
 from kith.errors import InputError, Unavailable
+from kith.traces import Span
 from schemas.codec import HEADER, Codec
 from schemas.contracts import parsed, schema_text
 from schemas.records import ProfileChange, to_avro
 from schemas.topics import Topics
 from schemas.validation import validate_change, validate_size
 from streams.publisher import REFUSED, Outgoing, Publisher
+from streams.record_spans import producing
 from streams.sources.items import Parsed, Rejection
 
 # What may be on its way at a time. Both bound the memory; the count is below the publisher's own queue.
@@ -216,6 +218,15 @@ class _Account:
         self._watch.on_rejected(rejection)
 
 
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """A change whose fate is not known; `size` of its record, bytes."""
+
+    item: Parsed
+    size: int
+    span: Span | None
+
+
 class _Sending:
     """What is on its way: bounded, and given up when the cluster falls silent."""
 
@@ -224,7 +235,7 @@ class _Sending:
         self._topic = topic
         self._account = account
         self._ack_timeout_s = ack_timeout_s
-        self._pending: dict[int, tuple[Parsed, int]] = {}
+        self._pending: dict[int, _UnderWay] = {}
         self._pending_bytes = 0
         self._handed_over = 0
         self._silent_since = time.monotonic()
@@ -238,13 +249,14 @@ class _Sending:
             self._silent_since = time.monotonic()
         self._handed_over += 1
         number = self._handed_over
-        self._pending[number] = item, len(value)
+        span, carried = producing(self._topic)
+        self._pending[number] = _UnderWay(item, len(value), span)
         self._pending_bytes += len(value) + len(item.original)
-        outgoing = Outgoing(self._topic, item.change.profile_id.encode(), value)
+        outgoing = Outgoing(self._topic, item.change.profile_id.encode(), value, carried)
         try:
             self._publisher.enqueue(outgoing, partial(self._acknowledged, number), Deadline.after(self._ack_timeout_s))
         except InputError as error:
-            self._settle(number)
+            self._settle(number, type(error).__name__)
             self._account.reject(item, str(error))
         except Unavailable as error:
             raise self.stopped(error.message, error.hint) from error
@@ -271,10 +283,10 @@ class _Sending:
         report = self._account.report
         report.unacknowledged = len(self._pending)
         first = next(iter(self._pending.values()), None)
-        report.first_unacknowledged_line = first[0].line if first else None
+        report.first_unacknowledged_line = first.item.line if first else None
         self._account.close()
         fate = f" {report.sent:,} changes were acknowledged, {report.unacknowledged:,} may or may not have arrived"
-        since = f", the first of them from line {first[0].line}" if first else ""
+        since = f", the first of them from line {first.item.line}" if first else ""
         return ProduceStopped(f"{message}{fate}{since}.", hint, report)
 
     def _serve(self, seconds: float) -> None:
@@ -296,21 +308,22 @@ class _Sending:
     def _acknowledged(self, number: int, error: KafkaError | None, _message: Message) -> None:
         self._silent_since = time.monotonic()
         if error is None:
-            _item, size = self._settle(number)
-            self._account.sent(size)
+            self._account.sent(self._settle(number).size)
         elif error.code() in REFUSED:
-            item, _size = self._settle(number)
             self._account.reject(
-                item, f"Kafka refuses it: {error.str()}. Compare the topic: `kith topics apply --dry-run`."
+                self._settle(number, error.name()).item,
+                f"Kafka refuses it: {error.str()}. Compare the topic: `kith topics apply --dry-run`.",
             )
         else:
             # Stays among the pending: its fate is not known.
             self._failure = self._failure or error
 
-    def _settle(self, number: int) -> tuple[Parsed, int]:
-        item, size = self._pending.pop(number)
-        self._pending_bytes -= size + len(item.original)
-        return item, size
+    def _settle(self, number: int, error: str | None = None) -> _UnderWay:
+        one = self._pending.pop(number)
+        self._pending_bytes -= one.size + len(one.item.original)
+        if one.span is not None:
+            one.span.end(error)
+        return one
 
 
 class _Pace:

@@ -8,6 +8,7 @@ import numpy as np
 
 from kith.deadline import Deadline
 from schemas.codec import Codec
+from schemas.headers import Headers
 from schemas.records import ProfileEmbedding
 from schemas.topics import Topic
 from streams.publisher import Outgoing, Publisher
@@ -17,10 +18,10 @@ from workers.contract import Vectors
 _TOMBSTONES = 2000
 
 
-def vector_record(codec: Codec, topic: Topic, embedding: ProfileEmbedding) -> Outgoing:
+def vector_record(codec: Codec, topic: Topic, embedding: ProfileEmbedding, headers: Headers | None = None) -> Outgoing:
     """What goes to the log."""
     key = vector_key(embedding.profile_id, embedding.model)
-    return Outgoing(topic.name, key, codec.encode(topic.subject, embedding))
+    return Outgoing(topic.name, key, codec.encode(topic.subject, embedding), headers)
 
 
 def vector_key(profile_id: str, model: str) -> bytes:

@@ -32,7 +32,7 @@ class BagOfWordsEmbedder:
         for row, text in zip(rows, texts, strict=True):
             for word in text.lower().replace(".", " ").replace("?", " ").split():
                 row[sum(word.encode()) % DIM] += 1
-        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
 
 
 def serving(embedder: Embedder, model: str = "student-v0") -> ServingModels:

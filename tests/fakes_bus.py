@@ -118,14 +118,14 @@ class DictIndexer:
             return Rejected(Stage.WRITE, "InputError", "refused for good")
         held = self.held.get(operation.profile_id)
         if may_be_ahead and held is not None and held.version > operation.version:
-            return Applied(None if isinstance(operation, Delete) else np.ones(4, dtype=np.float32) / 2)
+            return Applied(None if isinstance(operation, Delete) else np.full(4, 0.5, dtype=np.float32))
         if isinstance(operation, Delete):
             self.held.pop(operation.profile_id, None)
             return Applied(None)
         self.held[operation.profile_id] = operation
         if isinstance(operation, Upsert) and operation.text not in embedded:
             self.embedded.append(operation.text)
-        return Applied(np.ones(4, dtype=np.float32) / 2)
+        return Applied(np.full(4, 0.5, dtype=np.float32))
 
 
 class ListEffects:

@@ -20,6 +20,7 @@ from workers.contract import CollectionInfo
 from workers.guardrails import overlap_at_10, rank_correlation
 from workers.retrieval import Arm, Retrieval
 from workers.serving_models import ServingModels
+from workers.traced_request import untraced
 from workers.traffic_split import both_answer, candidate_answers
 
 log = structlog.get_logger(__name__)
@@ -133,7 +134,7 @@ class CandidateTraffic(Aside):
 
     def _compared(self, pair: _Pair) -> SearchObservation:
         mode = SearchMode(pair.reply.mode or SearchMode.SEMANTIC)
-        request = replace(pair.request, with_matched_text=False, limit=_COMPARED_HITS, at_least=[], mode=mode)
+        request = replace(untraced(pair.request), with_matched_text=False, limit=_COMPARED_HITS, at_least=[], mode=mode)
         (own,) = self._retrieval.answer(pair.other, [request])
         by_candidate = pair.reply.model == pair.rollout.candidate
         candidate, live = (pair.reply, own) if by_candidate else (own, pair.reply)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from types import MappingProxyType
 from typing import TypeVar
 
-from kith import metrics
+from kith import metrics, span_names
 from kith.deadline import Deadline
 from kith.errors import InputError, Unavailable
 from schemas.records import Stage
+from workers.change_spans import stage
 from workers.contract import (
     Applied,
     Change,
@@ -48,10 +50,8 @@ class ModelIndexer:
 
     async def embed(self, batch: Sequence[Change]) -> Embedded:
         """See `workers.contract.Indexer.embed`."""
-        texts = list(dict.fromkeys(operation.text for operation in batch if isinstance(operation, Upsert)))
-        if not texts:
-            return {}
-        return await asyncio.get_running_loop().run_in_executor(self._embedding, lambda: self._embed(texts))
+        upserts = [operation for operation in batch if isinstance(operation, Upsert)]
+        return await _run(self._embedding, lambda: self._embed(upserts)) if upserts else {}
 
     async def apply(
         self,
@@ -101,8 +101,7 @@ class ModelIndexer:
         deadline: Deadline,
     ) -> dict[str, Vectors | Rejected]:
         """By profile id: the vector that the index holds, the one that was made ahead, or one that is made now."""
-        texts = {one.text for one in writes if one.profile_id not in held} - embedded.keys()
-        left = list(dict.fromkeys(one.text for one in writes if one.text in texts))
+        left = [one for one in writes if one.profile_id not in held and one.text not in embedded]
         made = await self._on(self._embedding, lambda: self._embed(left), deadline) if left else {}
         by_text = {**embedded, **made}
         return {one.profile_id: held[one.profile_id] if one.profile_id in held else by_text[one.text] for one in writes}
@@ -133,17 +132,19 @@ class ModelIndexer:
 
     async def _delete(self, profile_ids: Sequence[str], deadline: Deadline) -> None:
         if profile_ids:
-            await self._on(
-                self._writing,
-                lambda: self._index.delete(self._collection, profile_ids, timeout_s=deadline.remaining()),
-                deadline,
-            )
+            with stage(span_names.WRITE, profile_ids):
+                await self._on(
+                    self._writing,
+                    lambda: self._index.delete(self._collection, profile_ids, timeout_s=deadline.remaining()),
+                    deadline,
+                )
 
-    def _embed(self, texts: Sequence[str]) -> dict[str, Vectors | Rejected]:
+    def _embed(self, operations: Sequence[Upsert | Refresh]) -> Embedded:
         def embed(piece: Sequence[str]) -> list[Vectors]:
             return list(self._embedder.embed(piece))
 
-        with metrics.EMBED_SECONDS.time():
+        texts = list(dict.fromkeys(operation.text for operation in operations))
+        with metrics.EMBED_SECONDS.time(), stage(span_names.EMBED, [one.profile_id for one in operations]):
             done = each_or_rejected(texts, embed, Stage.EMBED)
         metrics.EMBEDDED.inc(len(texts))
         return dict(zip(texts, done, strict=True))
@@ -153,13 +154,18 @@ class ModelIndexer:
             self._index.upsert(self._collection, piece, timeout_s=max(0.1, deadline.remaining()))
             return [None] * len(piece)
 
-        with metrics.WRITE_SECONDS.time():
+        with metrics.WRITE_SECONDS.time(), stage(span_names.WRITE, [row.profile_id for row in rows]):
             return each_or_rejected(rows, write, Stage.WRITE)
 
     async def _on(self, pool: ThreadPoolExecutor, work: Callable[[], _DoneT], deadline: Deadline) -> _DoneT:
         if deadline.expired():
             raise Unavailable("The time for this batch is spent.", "Raise KITH_APPLY_TIMEOUT_S or use smaller batches.")
-        return await asyncio.get_running_loop().run_in_executor(pool, work)
+        return await _run(pool, work)
+
+
+async def _run(pool: ThreadPoolExecutor, work: Callable[[], _DoneT]) -> _DoneT:
+    # The spans of the changes that are worked on are in the context.
+    return await asyncio.get_running_loop().run_in_executor(pool, copy_context().run, work)
 
 
 def vectors_of_their_texts(

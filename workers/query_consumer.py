@@ -22,7 +22,9 @@ from workers.open_offsets import OpenOffsets
 from workers.refused_requests import RefusedRequests
 from workers.reply_sender import ReplySender
 from workers.request_reader import Asked, RequestReader, Unanswerable
+from workers.request_spans import answered, queued
 from workers.search import Searcher
+from workers.traced_request import traced
 from workers.waiting_requests import WaitingRequests
 
 log = structlog.get_logger(__name__)
@@ -210,7 +212,8 @@ class QueryConsumer:
         asked = batch + self._waiting.due()
         now, began = _now_ms(), time.monotonic()
         if asked:
-            replies = self._searcher.answer([one.request for one in asked if one.request is not None], now)
+            requests = [traced(one.request, one.span) for one in asked if one.request is not None]
+            replies = self._searcher.answer(requests, now)
             for one, reply in zip(asked, replies, strict=True):
                 if reply.status is not ReplyStatus.NOT_YET or not self._waiting.put(one, now):
                     self._answer(one, reply, now)
@@ -230,6 +233,7 @@ class QueryConsumer:
             self._reason = away[0] if away else None
 
     def _answer(self, asked: Asked, reply: SearchReply, begun_at: int) -> None:
+        queued(asked.span, begun_at)
         shown = uuid.uuid4().hex if reply.status is ReplyStatus.OK else None
         whole = replace(
             reply,
@@ -238,7 +242,8 @@ class QueryConsumer:
             queue_ms=max(0.0, begun_at - asked.written_at),
             total_ms=max(0.0, _now_ms() - asked.written_at),
         )
-        self._sender.send(asked.address, whole, asked.request)
+        self._sender.send(asked.address, whole, asked.request, asked.span)
+        answered(asked.span, whole)
         self._offsets.done(asked.message)
 
     def _keep_offset(self, message: Message) -> None:

@@ -16,6 +16,7 @@ from schemas.codec import Codec
 from schemas.dead_letters import dead_letter_headers, letter_key
 from schemas.records import DeadLetter, Stage
 from schemas.topics import Topic
+from schemas.trace_headers import trace_headers
 
 log = structlog.get_logger(__name__)
 
@@ -82,7 +83,7 @@ class RefusedRequests:
                 self._topic.name,
                 self._codec.encode(self._topic.subject, letter),
                 letter_key(letter),
-                headers=dead_letter_headers(letter),
+                headers=[*dead_letter_headers(letter), *trace_headers(message.headers())],
                 on_delivery=self._delivered,
             )
         except (BufferError, KafkaException, Unavailable) as error:

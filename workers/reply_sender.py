@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from kith import metrics
+from kith import metrics, traces
+from kith.traces import Span
 from schemas import headers
 from schemas.codec import Codec
 from schemas.json_requests import CONTENT_TYPE, encode_reply
 from schemas.search_records import ReplyStatus, SearchReply, SearchRequest
 from schemas.topics import Topic
+from schemas.trace_headers import after
 from workers.impressions import Impressions
 from workers.request_reader import ReplyAddress
+from workers.request_spans import sending
 
 log = structlog.get_logger(__name__)
 
@@ -60,10 +64,22 @@ class ReplySender:
         """
         self._codec.encode(self._subject, SearchReply(ReplyStatus.OK))
 
-    def send(self, address: ReplyAddress, reply: SearchReply, request: SearchRequest | None = None) -> None:
-        """Hand the reply to a request to the producer; `flush` waits for it. None: the request cannot be read."""
-        _count(reply)
-        carried = list(address.carried)
+    def send(
+        self,
+        address: ReplyAddress,
+        reply: SearchReply,
+        request: SearchRequest | None = None,
+        span: Span | None = None,
+    ) -> None:
+        """Hand the reply to a request to the producer; `flush` waits for it.
+
+        Args:
+            request: None: it cannot be read.
+            span: of the request's work, where it is recorded.
+        """
+        _count(reply, span)
+        sent = sending(span, address.topic)
+        carried = [*address.carried, *after(sent, address.trace)]
         if reply.status is not ReplyStatus.OK:
             carried.append((headers.ERROR, reply.status.value.encode()))
         if address.in_json:
@@ -72,12 +88,14 @@ class ReplySender:
         partition = _ANY_PARTITION if address.partition is None else address.partition
         try:
             self._producer.produce(
-                address.topic, value, partition=partition, headers=carried, on_delivery=self._delivered
+                address.topic, value, partition=partition, headers=carried, on_delivery=partial(self._delivered, sent)
             )
         except (BufferError, KafkaException) as error:
             reason = "queue_full" if isinstance(error, BufferError) else "refused"
             metrics.SEARCH_DROPPED.labels(reason=reason).inc()
             log.warning("reply dropped", topic=address.topic, reason=str(error))
+            if sent is not None:
+                sent.end(type(error).__name__)
         else:
             if self._impressions is not None and request is not None:
                 self._impressions.shown(request, reply, int(time.time() * 1000))
@@ -88,7 +106,9 @@ class ReplySender:
         if self._producer.flush(_FLUSH_S):
             metrics.SEARCH_DROPPED.labels(reason="not_acknowledged").inc()
 
-    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+    def _delivered(self, sent: Span | None, error: KafkaError | None, message: Message) -> None:
+        if sent is not None:
+            sent.end(None if error is None else error.name())
         if error is not None:
             metrics.SEARCH_DROPPED.labels(reason="refused").inc()
             log.warning("reply dropped", topic=message.topic(), reason=error.str())
@@ -101,9 +121,9 @@ def _count_from_zero() -> None:
         metrics.SEARCH_SECONDS.labels(status=status.value)
 
 
-def _count(reply: SearchReply) -> None:
+def _count(reply: SearchReply, span: Span | None) -> None:
     metrics.SEARCH_REQUESTS.labels(status=reply.status.value).inc()
-    metrics.SEARCH_SECONDS.labels(status=reply.status.value).observe(reply.total_ms / 1000)
+    metrics.SEARCH_SECONDS.labels(status=reply.status.value).observe(reply.total_ms / 1000, traces.exemplar(span))
     metrics.SEARCH_QUEUE_SECONDS.observe(reply.queue_ms / 1000)
     for left_out in reply.degraded:
         metrics.SEARCH_DEGRADED.labels(left_out=left_out).inc()

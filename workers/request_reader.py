@@ -8,12 +8,15 @@ from dataclasses import dataclass, field, replace
 from confluent_kafka import Message
 
 from kith.errors import Unavailable
+from kith.traces import Span
 from schemas import headers
 from schemas.codec import Codec, DecodeError
 from schemas.json_requests import CONTENT_TYPE, decode_request
 from schemas.registry import UnknownSchema
 from schemas.search_records import ReplyStatus, SearchReply, SearchRequest
+from schemas.trace_headers import TraceHeaders, trace_headers
 from workers.open_offsets import place
+from workers.request_spans import taken
 
 # Kafka's own rule for names; a name outside it is refused here, since librdkafka raises on some and asks for others.
 _TOPIC_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
@@ -26,12 +29,14 @@ class ReplyAddress:
     Attributes:
         carried: headers that the reply carries as they came.
         in_json: JSON instead of Avro.
+        trace: headers of the trace that the request is part of, as they came.
     """
 
     topic: str
     partition: int | None
     carried: headers.Headers
     in_json: bool = False
+    trace: TraceHeaders = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,7 @@ class Asked:
     Attributes:
         written_at: of the record, milliseconds since the epoch, UTC.
         degraded: what was left out of the request under load.
+        span: what is recorded of its way; None where nothing is.
     """
 
     message: Message
@@ -49,6 +55,7 @@ class Asked:
     reply: SearchReply | None = None
     written_at: int = 0
     degraded: list[str] = field(default_factory=list)
+    span: Span | None = field(default=None, compare=False, repr=False)
 
     @property
     def partition(self) -> int:
@@ -81,6 +88,11 @@ class RequestReader:
             Unanswerable: it names no topic for the reply, or one that is not allowed.
         """
         address = self._address(message)
+        span = taken(message, address.trace)
+        asked = self._read(message, address)
+        return asked if span is None else replace(asked, span=span)
+
+    def _read(self, message: Message, address: ReplyAddress) -> Asked:
         value = message.value() or b""
         _kind, written_at = message.timestamp()
         try:
@@ -101,11 +113,12 @@ class RequestReader:
         if not (_TOPIC_NAME.fullmatch(topic) and self._reply_topics.fullmatch(topic)):
             raise Unanswerable("reply_topic_not_allowed")
         partition = headers.header(given, headers.REPLY_PARTITION)
-        found = {name: headers.header(given, name) for name in (headers.CORRELATION_ID, *headers.TRACE)}
+        correlation_id = headers.header(given, headers.CORRELATION_ID)
         content_type = headers.header(given, headers.CONTENT_TYPE) or b""
         return ReplyAddress(
             topic,
             None if partition is None else headers.unpack_partition(partition),
-            [(name, value) for name, value in found.items() if value is not None],
+            [] if correlation_id is None else [(headers.CORRELATION_ID, correlation_id)],
             content_type.partition(b";")[0].strip().lower() == CONTENT_TYPE,
+            trace_headers(given),
         )

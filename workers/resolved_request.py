@@ -7,10 +7,11 @@ from dataclasses import dataclass, fields
 
 from schemas.search_records import FilterOperator, SearchRequest
 from workers.contract import PUBLIC, Filter
+from workers.traced_request import TracedRequest, span_of
 
 
 @dataclass(frozen=True, slots=True)
-class ResolvedRequest(SearchRequest):
+class ResolvedRequest(TracedRequest):
     """A request that was checked. Nothing that a client sends becomes one.
 
     Attributes:
@@ -29,7 +30,8 @@ def resolved(request: SearchRequest, query: str, labels: Sequence[str], read: Se
         query: what is searched for.
     """
     given = {one.name: getattr(request, one.name) for one in fields(SearchRequest)}
-    return ResolvedRequest(**given | {"query": query, "rights": None}, labels=tuple(labels), read=tuple(read))
+    given |= {"query": query, "rights": None, "span": span_of(request)}
+    return ResolvedRequest(**given, labels=tuple(labels), read=tuple(read))
 
 
 def conditions(request: SearchRequest) -> tuple[Filter, ...]:

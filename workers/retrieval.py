@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from kith import metrics
+from kith import metrics, span_names
 from kith.errors import InputError, KithError, ReleaseError
 from schemas.search_records import AppliedRecord, ReplyHit, ReplyStatus, SearchMode, SearchReply, SearchRequest
 from workers.contract import CollectionInfo, Embedder, Hit, Index, Vectors
@@ -16,6 +16,7 @@ from workers.kept_vectors import KeptVectors
 from workers.load import MATCHED_TEXT
 from workers.matched_text import Passages, part_with_words, shortened
 from workers.resolved_request import conditions
+from workers.traced_request import stage
 from workers.watermark import holds
 
 # Each hit costs an embedding of its sentences; further hits get the beginning of their text.
@@ -89,7 +90,8 @@ class Retrieval:
         meant = [place for place, mode in enumerate(modes) if mode in _BY_MEANING]
         started = time.perf_counter()
         try:
-            embedded = self._embedded(arm, [requests[place].query for place in meant])
+            with stage(span_names.EMBED, [requests[place] for place in meant]):
+                embedded = self._embedded(arm, [requests[place].query for place in meant])
         except InputError as error:
             # The query that cannot be embedded must not take the others with it.
             return (
@@ -133,7 +135,8 @@ class Retrieval:
             for place, (request, one) in enumerate(zip(requests, modes, strict=True))
             if isinstance(one, SearchMode)
         }
-        found = by_the_index(self._index, collection, list(questions.values()), self._timeout_s, self._calls)
+        with stage(span_names.SEARCH, [requests[place] for place in questions]):
+            found = by_the_index(self._index, collection, list(questions.values()), self._timeout_s, self._calls)
         searched = {
             place: _refused(one) if isinstance(one, KithError) else _page(requests[place], question.mode, one)
             for (place, question), one in zip(questions.items(), found, strict=True)

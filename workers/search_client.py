@@ -18,12 +18,15 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from kith.deadline import Deadline
 from kith.errors import InputError, KithError, Unavailable
+from kith.traces import Span
 from schemas import headers
 from schemas.access import SEARCH_GROUP
 from schemas.codec import Codec, DecodeError
 from schemas.registry import UnknownSchema
 from schemas.search_records import SearchReply, SearchRequest
 from schemas.topics import Topics
+from schemas.trace_headers import first, trace_headers
+from workers.request_spans import asking, sending, told
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +43,7 @@ class _Pending:
     reply: Future[SearchReply]
     deadline: Deadline
     timeout_s: float
+    span: Span | None
 
 
 class SearchClient:
@@ -93,14 +97,14 @@ class SearchClient:
     ) -> None:
         self.close()
 
-    def ask(self, request: SearchRequest, timeout_s: float) -> SearchReply:
-        """The reply to a request; blocking.
+    def ask(self, request: SearchRequest, timeout_s: float, carried: Sequence[tuple[str, bytes]] = ()) -> SearchReply:
+        """The reply to a request; blocking. `carried`: as in `submit`.
 
         Raises:
             InputError: a text of the request is not valid Unicode, or Kafka refuses the request for good.
             Unavailable: none came in time.
         """
-        return self.submit(request, timeout_s).result()
+        return self.submit(request, timeout_s, carried).result()
 
     async def ask_async(
         self, request: SearchRequest, timeout_s: float, carried: Sequence[tuple[str, bytes]] = ()
@@ -116,7 +120,8 @@ class SearchClient:
         A request without a deadline gets one after `timeout_s`: nobody waits for its answer then.
 
         Args:
-            carried: further headers, such as a trace context.
+            carried: further headers. With a `traceparent` the request is part of that trace; without one, of the span
+                that the caller has open, where kith records traces in this process.
 
         Raises:
             InputError: a text of the request is not valid Unicode.
@@ -130,7 +135,10 @@ class SearchClient:
             raise InputError("The request is not valid Unicode text.", "Give its words in UTF-8.") from error
         correlation_id = uuid.uuid4().bytes
         reply: Future[SearchReply] = Future()
-        self._keep(correlation_id, _Pending(reply, Deadline.after(timeout_s), timeout_s))
+        trace = trace_headers(carried)
+        span = asking(trace)
+        self._keep(correlation_id, _Pending(reply, Deadline.after(timeout_s), timeout_s, span))
+        sent = sending(span, self._requests.name)
         try:
             self._producer.produce(
                 self._requests.name,
@@ -139,9 +147,10 @@ class SearchClient:
                     (headers.REPLY_TOPIC, self._replies.name.encode()),
                     (headers.REPLY_PARTITION, headers.pack_partition(self._partition)),
                     (headers.CORRELATION_ID, correlation_id),
-                    *carried,
+                    *(one for one in carried if one[0] not in headers.TRACE),
+                    *first(sent, trace),
                 ],
-                on_delivery=lambda error, _message: self._delivered(correlation_id, error),
+                on_delivery=lambda error, _message: self._delivered(correlation_id, sent, error),
             )
         except (BufferError, KafkaException) as error:
             self._end(correlation_id, Unavailable(f"The request cannot be sent: {error}."))
@@ -164,15 +173,25 @@ class SearchClient:
 
     def _keep(self, correlation_id: bytes, pending: _Pending) -> None:
         with self._lock:
-            if self._closed.is_set():
-                raise Unavailable("The client is closed.")
-            if len(self._pending) >= MOST_PENDING:
-                raise Unavailable(f"{MOST_PENDING:,} requests wait for replies already.", "Ask fewer at a time.")
-            self._pending[correlation_id] = pending
+            refused = self._refused()
+            if refused is None:
+                self._pending[correlation_id] = pending
+                return
+        told(pending.span, refused)
+        raise refused
+
+    def _refused(self) -> Unavailable | None:
+        if self._closed.is_set():
+            return Unavailable("The client is closed.")
+        if len(self._pending) >= MOST_PENDING:
+            return Unavailable(f"{MOST_PENDING:,} requests wait for replies already.", "Ask fewer at a time.")
+        return None
 
     def _end(self, correlation_id: bytes, outcome: SearchReply | KithError) -> None:
         with self._lock:
             pending = self._pending.pop(correlation_id, None)
+        if pending is not None:
+            told(pending.span, outcome)
         # A future that its caller cancelled takes nothing any more.
         if pending is None or not pending.reply.set_running_or_notify_cancel():
             return
@@ -234,7 +253,9 @@ class SearchClient:
                 ),
             )
 
-    def _delivered(self, correlation_id: bytes, error: KafkaError | None) -> None:
+    def _delivered(self, correlation_id: bytes, sent: Span | None, error: KafkaError | None) -> None:
+        if sent is not None:
+            sent.end(None if error is None else error.name())
         if error is None:
             return
         outcome: KithError = Unavailable(f"The request did not reach Kafka at {self._bootstrap}: {error.str()}.")

@@ -42,6 +42,7 @@ def run_gateway(settings: Settings) -> None:
     import structlog
 
     from kith.logs import configure_logs
+    from kith.wiring_traces import recording
 
     try:
         import uvicorn
@@ -55,12 +56,13 @@ def run_gateway(settings: Settings) -> None:
         ) from None
 
     configure_logs(settings.log_format, settings.log_level, "gateway")
+    traced = recording(settings, "gateway")
     parts = wired(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn takes the signals while it serves, and raises them again once it has ended in order.
         signal.signal(number, lambda _number, _frame: None)
     try:
-        with _listening(settings) as listener, parts.feedback:
+        with _listening(settings) as listener, parts.feedback, traced:
             port = listener.getsockname()[1]
             structlog.get_logger(__name__).info("gateway starts", kafka=settings.kafka_bootstrap, port=port)
             uvicorn.Server(uvicorn.Config(parts.app, **_served(settings))).run([listener])

@@ -52,9 +52,11 @@ def run_indexer(settings: Settings) -> None:
     from kith.logs import configure_logs
     from kith.wiring_indexer import indexer
     from kith.wiring_metrics import describe
+    from kith.wiring_traces import recording
     from schemas.access import Role, topics_of
 
     configure_logs(settings.log_format, settings.log_level, "indexer")
+    traced = recording(settings, "indexer", wiring.indexer_group(settings))
     wiring.require_rights(settings, Role.INDEXER)
     declared = wiring.topics(settings)
     needed = topics_of(wiring.rights(settings, Role.INDEXER), declared)
@@ -73,7 +75,7 @@ def run_indexer(settings: Settings) -> None:
     log = structlog.get_logger(__name__)
     where = {"group": app.conf.id, "kafka": settings.kafka_bootstrap, "health_port": health.port}
     log.info("indexer starts", **where, **asdict(parts.runs_on))
-    with parts.lag, health:
+    with parts.lag, health, traced:
         faust.Worker(
             app, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True
         ).execute_from_commandline()

@@ -142,6 +142,7 @@ def _chosen_run(
     """What is done with the records; the cluster is asked for its topics before any is taken."""
     from kith import wiring
     from kith.commands.produce_display import write_profiles
+    from kith.wiring_traces import recording
     from streams.produce import examine, produce
 
     limit = settings.max_record_bytes
@@ -149,6 +150,7 @@ def _chosen_run(
         return lambda watch: write_profiles(source.records, out, limit, watch)
     if dry_run:
         return lambda watch: examine(source.records, max_record_bytes=limit, watch=watch)
+    traced = recording(settings, "produce")
     topics, admin, codec = wiring.topics(settings), wiring.topic_admin(settings), wiring.codec(settings)
     # First, so that a cluster that is away is one message, without the client's own log lines around it.
     if topics.changes.name not in admin.partitions_held():
@@ -157,9 +159,12 @@ def _chosen_run(
             "Run `kith topics apply`, or grant what `kith topics acls --role source` shows.",
         )
     publisher = wiring.publisher(settings)
-    return lambda watch: produce(
-        source.records, publisher, codec, topics, max_record_bytes=limit, rate=rate, watch=watch
-    )
+
+    def send(watch: Watch) -> ProduceReport:
+        with traced:
+            return produce(source.records, publisher, codec, topics, max_record_bytes=limit, rate=rate, watch=watch)
+
+    return send
 
 
 def _records_done(report: ProduceReport) -> int:

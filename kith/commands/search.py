@@ -62,6 +62,7 @@ def search(
     """
     settings = load_settings()
     from kith import wiring
+    from kith.wiring_traces import recording
     from schemas.records import to_avro
     from schemas.search_records import ReplyStatus, SearchRequest
     from streams.clock import now_ms
@@ -82,11 +83,8 @@ def search(
         mode=_mode(mode),
         explain=explain,
     )
-    client = wiring.search_client(settings)
-    try:
+    with recording(settings, "search"), wiring.search_client(settings) as client:
         reply = client.ask(request, timeout_s=timeout_s)
-    finally:
-        client.close()
     if reply.status is ReplyStatus.BAD_REQUEST:
         raise InputError(reply.error or "The request was refused.")
     if reply.status is not ReplyStatus.OK:

@@ -42,9 +42,11 @@ def run_query_consumer(settings: Settings) -> None:
     from kith.logs import configure_logs
     from kith.wiring_metrics import describe
     from kith.wiring_serving import query_consumer
+    from kith.wiring_traces import recording
     from schemas.access import Role
 
     configure_logs(settings.log_format, settings.log_level, "query")
+    traced = recording(settings, "query", wiring.query_group(settings))
     wiring.require_rights(settings, Role.QUERY)
     parts = query_consumer(settings)
     consumer = parts.consumer
@@ -60,5 +62,5 @@ def run_query_consumer(settings: Settings) -> None:
     structlog.get_logger(__name__).info(
         "query consumer starts", kafka=settings.kafka_bootstrap, health_port=health.port, **asdict(parts.runs_on)
     )
-    with parts.watermarks, parts.watch, parts.candidate, parts.impressions or nullcontext(), health:
+    with parts.watermarks, parts.watch, parts.candidate, parts.impressions or nullcontext(), health, traced:
         consumer.run()

@@ -54,7 +54,7 @@ def test_every_lock_holds_every_dependency_that_it_is_for_and_names_no_host():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     locks = {
-        "serve": project["dependencies"] + extras["cpu"] + extras["gateway"],
+        "serve": project["dependencies"] + extras["cpu"] + extras["gateway"] + extras["tracing"],
         "local": project["dependencies"] + extras["cpu"] + extras["embedded"] + extras["demo"],
         "test": project["dependencies"] + [one for extra in extras if extra != "gpu" for one in extras[extra]],
     }

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import REGISTRY
+from prometheus_client.exposition import choose_encoder
 from starlette.requests import ClientDisconnect
 
 from kith import metrics
@@ -20,15 +21,19 @@ from kith.errors import InputError, Unavailable
 from schemas.json_requests import encode_reply
 from schemas.rollouts import SearchFeedback
 from schemas.search_records import ReplyStatus, SearchReply, SearchRequest
+from schemas.trace_headers import TraceHeaders
 from workers.gateway.contract import FEEDBACK, QUESTION_HEADERS, REPLY, REQUEST, DescribedApp
 from workers.gateway.limits import InFlight, json_body, while_there
-from workers.gateway.messages import CODES, Refused, Timeouts, Trace, question, retry_after_s, trace
+from workers.gateway.messages import CODES, Refused, Timeouts, question, retry_after_s, trace
 from workers.gateway.messages import feedback as feedback_of
+from workers.gateway.spans import Served
 
 # What nginx says of a client that went away; nobody receives it.
 _GONE = 499
 _JSON = "application/json"
 _DESCRIPTION = "People search by meaning. Each request is a record on Kafka, each response the record that answered it."
+
+SEARCH_ROUTE = "/v1/search"
 
 Check = Callable[[], str | None]
 
@@ -36,7 +41,7 @@ Check = Callable[[], str | None]
 class Asks(Protocol):
     """What asks over the bus. Raises `kith.errors.Unavailable` and `InputError`."""
 
-    async def ask_async(self, request: SearchRequest, timeout_s: float, carried: Trace = (), /) -> SearchReply:
+    async def ask_async(self, request: SearchRequest, timeout_s: float, carried: TraceHeaders = (), /) -> SearchReply:
         """The reply to a request; cancelling gives it up."""
         ...
 
@@ -69,11 +74,12 @@ class Gateway:
 
     async def search(self, request: Request) -> Response:
         """A question; every response is a `SearchReply`, refusals included."""
-        try:
-            code, reply = await self._searched(request)
-        except Refused as refused:
-            code, reply = refused.code, SearchReply(refused.status, str(refused))
-        carried = {name: value.decode() for name, value in trace(request.headers)}
+        with Served(SEARCH_ROUTE, trace(request.headers)) as served:
+            try:
+                code, reply = await self._searched(request, served.onwards)
+            except Refused as refused:
+                code, reply = refused.code, SearchReply(refused.status, str(refused))
+            carried = served.told(code)
         if code == 401:  # noqa: PLR2004
             carried["www-authenticate"] = "Bearer"
         if (again_s := retry_after_s(reply)) is not None:
@@ -96,13 +102,13 @@ class Gateway:
             return _said(503, str(error))
         return JSONResponse({"accepted": True}, 202)
 
-    async def _searched(self, request: Request) -> tuple[int, SearchReply]:
+    async def _searched(self, request: Request, onwards: TraceHeaders) -> tuple[int, SearchReply]:
         with self._in_flight:
             body = await json_body(request, self._bounds.most_body_bytes, self._bounds.timeouts.default_s)
             asked = question(body, request.headers, _now_ms(), self._bounds.timeouts)
             deadline = Deadline.after(asked.timeout_s)
             try:
-                reply = await while_there(request, self._asks.ask_async(asked.request, asked.timeout_s, asked.trace))
+                reply = await while_there(request, self._asks.ask_async(asked.request, asked.timeout_s, onwards))
             except InputError as error:
                 raise Refused(400, error.message, error.hint) from error
             except Unavailable as error:
@@ -118,8 +124,15 @@ def create_app(gateway: Gateway, checks: Mapping[str, Check], version: str) -> D
         checks: by name; each reads state and gives why the gateway is not ready, or None.
     """
     # The pages of FastAPI fetch their scripts from elsewhere; the document is enough.
-    app = DescribedApp(title="kith", version=version, description=_DESCRIPTION, docs_url=None, redoc_url=None)
-
+    app = DescribedApp(
+        title="kith",
+        version=version,
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        # FastAPI's own spans would hold addresses of clients and texts of errors.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )
     _serve_answers(app, gateway)
     _serve_state(app, checks)
     return app
@@ -127,7 +140,7 @@ def create_app(gateway: Gateway, checks: Mapping[str, Check], version: str) -> D
 
 def _serve_answers(app: DescribedApp, gateway: Gateway) -> None:
     @app.post(
-        "/v1/search",
+        SEARCH_ROUTE,
         openapi_extra=_takes(REQUEST) | QUESTION_HEADERS,
         responses=_search_responses(),
         response_class=Response,
@@ -161,9 +174,10 @@ def _serve_state(app: DescribedApp, checks: Mapping[str, Check]) -> None:
         return JSONResponse({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
 
     @app.get("/metrics", response_class=Response)
-    async def metrics_() -> Response:
-        """For Prometheus."""
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    async def metrics_(request: Request) -> Response:
+        """For Prometheus; as OpenMetrics where it is asked for."""
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(REGISTRY), media_type=content_type)
 
 
 async def _measured(route: str, work: Awaitable[Response]) -> Response:

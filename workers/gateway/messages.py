@@ -15,6 +15,7 @@ from schemas.codec import DecodeError
 from schemas.json_requests import decode_request
 from schemas.rollouts import FeedbackAction, SearchFeedback
 from schemas.search_records import ReplyStatus, SearchReply, SearchRequest
+from schemas.trace_headers import TraceHeaders, trace_headers
 
 # 409 and not 425 for `not_yet`: 425 is about replayed TLS data, and some clients repeat such a request by themselves.
 CODES = {
@@ -33,8 +34,6 @@ _MAX_TRACESTATE_CHARS = 512
 # The largest numbers of Avro's types.
 _INT, _LONG = 2**31 - 1, 2**63 - 1
 _DIGITS = re.compile(r"[0-9]{1,9}")
-
-Trace = tuple[tuple[str, bytes], ...]
 
 
 class Refused(KithError):
@@ -61,11 +60,10 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A request for the bus, how long to wait for its reply (seconds), and the trace context that it carries."""
+    """A request for the bus, and how long to wait for its reply, seconds."""
 
     request: SearchRequest
     timeout_s: float
-    trace: Trace
 
 
 class FeedbackBody(BaseModel):
@@ -99,7 +97,7 @@ def question(body: bytes, given: Mapping[str, str], now_ms: int, timeouts: Timeo
         raise Refused(400, "The rights stand in the header authorization and in the body.", "Give them once.")
     timeout_s = _timeout_s(request, given.get(headers.HTTP_TIMEOUT_MS), now_ms, timeouts)
     asked = replace(request, deadline_at=now_ms + round(1000 * timeout_s), rights=rights or request.rights)
-    return Question(asked, timeout_s, trace(given))
+    return Question(asked, timeout_s)
 
 
 def feedback(body: bytes, now_ms: int) -> SearchFeedback:
@@ -118,15 +116,14 @@ def feedback(body: bytes, now_ms: int) -> SearchFeedback:
     return SearchFeedback(read.request_id, read.profile_id, read.model, read.action, occurred_at)
 
 
-def trace(given: Mapping[str, str]) -> Trace:
-    """The trace context of an HTTP request; nothing where it is not valid, as W3C Trace Context asks for."""
+def trace(given: Mapping[str, str]) -> TraceHeaders:
+    """What an HTTP request carries of its trace: a context only where it is valid, as W3C Trace Context asks for."""
+    found = {"baggage": given.get(headers.BAGGAGE, "").strip()}
     parent = given.get("traceparent", "").strip()
-    if not _TRACEPARENT.fullmatch(parent) or (parent.startswith("00") and parent.count("-") != 3):  # noqa: PLR2004
-        return ()
-    state = given.get("tracestate", "").strip()
-    if not state or len(state) > _MAX_TRACESTATE_CHARS:
-        return (("traceparent", parent.encode()),)
-    return ("traceparent", parent.encode()), ("tracestate", state.encode())
+    if _TRACEPARENT.fullmatch(parent) and not (parent.startswith("00") and parent.count("-") != 3):  # noqa: PLR2004
+        state = given.get("tracestate", "").strip()
+        found = {"traceparent": parent, "tracestate": state if len(state) <= _MAX_TRACESTATE_CHARS else ""} | found
+    return trace_headers({name: value for name, value in found.items() if value})
 
 
 def retry_after_s(reply: SearchReply) -> int | None:

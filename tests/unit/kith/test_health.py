@@ -22,6 +22,8 @@ def test_ready_tells_every_reason_and_health_whether_work_moves():
         alive[0] = False
         assert httpx2.get(f"{base}/healthz").status_code == 503
         assert "kith_records_total" in httpx2.get(f"{base}/metrics").text
+        open_metrics = {"accept": "application/openmetrics-text; version=1.0.0"}
+        assert httpx2.get(f"{base}/metrics", headers=open_metrics).text.endswith("# EOF\n"), "exemplars are only there"
         assert httpx2.get(f"{base}/else").status_code == 404
 
 

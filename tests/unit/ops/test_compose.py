@@ -37,6 +37,9 @@ def compose() -> Compose:
     return YAML(typ="safe").load(ROOT / "docker-compose.yml")
 
 
+JAEGER = ROOT / "ops" / "otel" / "jaeger.yml"
+
+
 def long_running(compose: Compose) -> dict[str, Compose]:
     return {name: service for name, service in compose["services"].items() if service.get("restart") != "no"}
 
@@ -299,3 +302,16 @@ def test_health_check_tells_ready_from_not_ready(compose: Compose, name: str, re
     assert service["ports"][0].endswith(f":{own}")
     asked = subprocess.run([sys.executable, "-c", script.replace(own, str(port))], check=False, timeout=20)
     assert asked.returncode == (0 if status == 200 else 1)
+
+
+def test_jaeger_fits_beside_it(compose: Compose):
+    beside = YAML(typ="safe").load(JAEGER)
+    assert against_the_schema(beside) == []
+    assert ports_beyond_loopback(beside) == []
+    jaeger = {"services": {"jaeger": beside["services"].pop("jaeger")}}
+    assert images_not_pinned(jaeger) == without_bounds(jaeger) == []
+    assert set(beside["services"]) <= set(compose["services"])
+    for name, service in beside["services"].items():
+        given = compose["services"][name]["environment"] | service["environment"]
+        settings = {key.removeprefix(ENV_PREFIX).lower(): value for key, value in given.items()}
+        assert load_settings(**settings).traces_endpoint.split(":")[1] == "//jaeger", name

@@ -20,6 +20,7 @@ from streams.publisher import Publisher
 from streams.sources.detect import opened_profiles
 from streams.sources.items import Parsed, Rejection, Stamps
 from tests.fakes_bus import MemoryRegistry
+from tests.recorded import recorded, traceparent
 
 DATA = Path(__file__).parents[2] / "data" / "input"
 LIMIT = 262_144
@@ -176,3 +177,25 @@ def test_examining_sends_nothing_and_says_the_same(codec):
 def test_the_size_that_is_examined_is_the_size_that_is_sent(codec):
     for item in made(3):
         assert encoded_bytes(item.change) == len(codec.encode("any-value", item.change))
+
+
+def test_a_trace_begins_with_each_change_and_is_in_the_headers_of_its_record(bootstrap, codec):
+    topics = Topics()
+    with recorded() as seen:
+        produce(made(2), publisher(bootstrap), codec, topics, max_record_bytes=LIMIT)
+    with recorded(sample=0.0) as unseen:
+        produce(made(1), publisher(bootstrap), codec, topics, max_record_bytes=LIMIT)
+    assert unseen.spans == []
+    produce(made(1), publisher(bootstrap), codec, topics, max_record_bytes=LIMIT)
+    config = {"bootstrap.servers": bootstrap, "group.id": "look", "log_level": 0}
+    with closing(Consumer(config)) as consumer:
+        partitions = consumer.list_topics(topics.changes.name, timeout=10).topics[topics.changes.name].partitions
+        consumer.assign([TopicPartition(topics.changes.name, number, OFFSET_BEGINNING) for number in partitions])
+        deadline, found = Deadline.after(20), []
+        while len(found) < 4 and not deadline.expired():
+            found += [one.headers() for one in consumer.consume(4, 0.2) if one.error() is None]
+    own = {traceparent(one).encode() for one in seen.spans}
+    assert [(one.name, one.parent) for one in seen.spans] == [(f"send {topics.changes.name}", None)] * 2
+    carried = [dict(one)["traceparent"] for one in found if one]
+    assert (set(carried) >= own, len(own), len(carried)) == (True, 2, 3)
+    assert [one[-3:] for one in carried if one not in own] == [b"-00"]

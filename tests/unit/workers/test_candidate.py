@@ -5,12 +5,15 @@ from dataclasses import replace
 from schemas.rollouts import ObservationKind, Rollout, RolloutPhase
 from schemas.search_records import ReplyStatus, SearchMode, SearchRequest
 from tests.fakes import DIM, BagOfWordsEmbedder, BruteForceIndex
+from tests.recorded import recorded
 from tests.waiting import wait_until
 from workers.comparison import CandidateTraffic
 from workers.contract import CollectionInfo, ProfileFields, Row
+from workers.request_spans import asking
 from workers.retrieval import Retrieval
 from workers.search import QueryLimits, Searcher
 from workers.serving_models import ServingModels
+from workers.traced_request import traced
 
 RAMP = Rollout("v2", "v1", RolloutPhase.RAMP, [], 0, 0, ramp_percent=100)
 
@@ -99,6 +102,18 @@ def test_in_shadow_both_answer_and_only_the_live_answer_is_seen():
     compared = [one for one in desk.observed if one.kind is ObservationKind.COMPARED]
     assert {(one.overlap, one.failed, one.hits) for one in compared} == {(1.0, False, 1)}
     assert desk.index.searched.count("c_v2") == 5
+
+
+def test_a_comparison_is_no_part_of_the_trace_of_the_question():
+    desk = Desk(replace(RAMP, phase=RolloutPhase.SHADOW, ramp_percent=0, shadow_percent=100))
+    desk.models.load_now("v2")
+    with recorded() as seen:
+        span = asking(())
+        with desk.candidate:
+            desk.searcher.answer([traced(SearchRequest("bread", mode=SearchMode.SEMANTIC), span)], 0)
+            wait_until(lambda: kinds(desk).count(ObservationKind.COMPARED), bool, 10)
+    assert desk.index.searched == ["c_v1", "c_v2"]
+    assert [one.name for one in seen.spans] == ["embed", "search"], "nobody waited for the other model"
 
 
 def test_models_are_compared_in_the_mode_that_answered_and_not_by_words_alone():

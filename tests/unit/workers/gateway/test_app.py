@@ -13,6 +13,7 @@ from kith import metrics
 from kith.errors import InputError, Unavailable
 from schemas.search_records import ReplyStatus, SearchReply, SearchRequest
 from schemas.validation import validate_feedback
+from tests.recorded import SENDER, TRACE_ID, recorded, traceparent
 from workers.gateway.app import Bounds, Gateway, create_app
 from workers.gateway.messages import CODES, Timeouts
 
@@ -102,6 +103,40 @@ async def test_a_question_is_asked_and_its_reply_given_as_it_is(http, bus):
     assert (request.query, request.rights, timeout_s) == ("bread", "signed", 2.0)
     assert carried == (("traceparent", PARENT.encode()),)
     assert count("search", 200) == before + 1
+
+
+async def test_a_trace_goes_on_to_the_bus_or_begins_here_and_holds_nothing_of_the_question(http, bus):
+    with recorded() as seen:
+        came = {"traceparent": PARENT, "tracestate": "vendor=1", "baggage": "tenant=7"}
+        answer = await http.post("/v1/search", json={"query": "bread"}, headers=came)
+        assert {name: answer.headers.get(name) for name in came} == came | {"baggage": None}
+        bus.outcome = Unavailable("Kafka is away.")
+        begun = (await http.post("/v1/search", json={"query": "bread"})).headers["traceparent"]
+    gone_on, new = seen.spans
+    assert (gone_on.name, gone_on.kind.name) == ("POST /v1/search", "SERVER")
+    assert (gone_on.context.trace_id, gone_on.parent.span_id) == (TRACE_ID, SENDER)
+    assert dict(gone_on.attributes) == {
+        "http.request.method": "POST",
+        "http.route": "/v1/search",
+        "http.response.status_code": 200,
+    }
+    own = traceparent(gone_on).encode()
+    assert bus.asked[0][2] == (("traceparent", own), ("tracestate", b"vendor=1"), ("baggage", b"tenant=7"))
+    assert begun == traceparent(new)
+    assert bus.asked[1][2] == (("traceparent", begun.encode()),)
+    assert (new.parent, new.status.status_code.name, new.attributes["error.type"]) == (None, "ERROR", "503")
+    with recorded(sample=0.0):
+        answer = await http.post("/v1/search", json={"query": "bread"})
+    assert "traceparent" not in answer.headers
+    assert bus.asked[2][2][0][1].endswith(b"-00"), "nobody behind it records it either"
+
+
+async def test_metrics_are_openmetrics_where_that_is_asked_for(http):
+    plain = await http.get("/metrics")
+    assert plain.headers["content-type"].startswith("text/plain")
+    given = await http.get("/metrics", headers={"accept": "application/openmetrics-text; version=1.0.0"})
+    assert given.headers["content-type"].startswith("application/openmetrics-text")
+    assert given.text.endswith("# EOF\n")
 
 
 @pytest.mark.parametrize("status", list(ReplyStatus))

@@ -155,7 +155,13 @@ def test_rights_given_twice_are_refused():
 def test_a_valid_trace_context_is_carried():
     carried = trace({"traceparent": PARENT, "tracestate": "vendor=1"})
     assert carried == (("traceparent", PARENT.encode()), ("tracestate", b"vendor=1"))
-    assert asked({"query": "x"}, traceparent=PARENT).trace == (("traceparent", PARENT.encode()),)
+    assert trace({"traceparent": PARENT, "baggage": "tenant=7"}) == (
+        ("traceparent", PARENT.encode()),
+        ("baggage", b"tenant=7"),
+    )
+    assert trace({"traceparent": PARENT, "tracestate": "v=" + 511 * "1", "baggage": "a=" + 8192 * "b"}) == (
+        ("traceparent", PARENT.encode()),
+    )
 
 
 @pytest.mark.parametrize(
