@@ -27,8 +27,10 @@ def index(
     workers: int = typer.Option(
         1, "--workers", min=1, max=256, help="Indexer processes; worker N has the health port after that of N-1."
     ),
-    worker: int | None = typer.Option(None, "--worker", min=0, hidden=True),
-    embed_threads: int | None = typer.Option(None, "--embed-threads", min=0, hidden=True),
+    worker: int | None = typer.Option(None, "--worker", min=0, hidden=True, help="Given by --workers: its number."),
+    embed_threads: int | None = typer.Option(
+        None, "--embed-threads", min=0, hidden=True, help="Given by --workers: its share."
+    ),
 ) -> None:
     """Run the indexer: profile changes from Kafka, embedded, into Milvus. SIGTERM ends it after the batch in hand.
 
