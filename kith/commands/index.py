@@ -25,19 +25,41 @@ def index(
     health_port: int | None = typer.Option(
         None, "--health-port", help="Port of /healthz, /readyz and /metrics; 0 takes a free one."
     ),
+    workers: int = typer.Option(
+        1, "--workers", min=1, max=256, help="Indexer processes; worker N has the health port after that of N-1."
+    ),
+    worker: int | None = typer.Option(None, "--worker", min=0, hidden=True, help="Given by --workers: its number."),
+    embed_threads: int | None = typer.Option(
+        None, "--embed-threads", min=0, hidden=True, help="Given by --workers: its share."
+    ),
 ) -> None:
     """Run the indexer: profile changes from Kafka, embedded, into Milvus. SIGTERM ends it after the batch in hand.
 
-    Run up to as many as the topic has partitions; they share the work as one consumer group.
+    Run up to as many as the topic has partitions, on any number of machines; they share the work as one consumer group.
+    With --workers this process keeps that many indexers running: one that dies is started again, after pauses that
+    grow; exit code 3 when one keeps dying.
 
-    Example: `KITH_KAFKA_BOOTSTRAP=broker:9092 kith index --health-port 9464`
+    Example: `KITH_KAFKA_BOOTSTRAP=broker:9092 kith index --workers 4 --health-port 9464`
     """
-    settings = load_settings() if health_port is None else load_settings(health_port=health_port)
-    run_indexer(settings)
+    given = {"health_port": health_port, "embed_threads": embed_threads}
+    settings = load_settings(**{name: value for name, value in given.items() if value is not None})
+    if workers > 1:
+        from kith.commands.index_workers import run_workers
+
+        run_workers(settings, workers)
+        return
+    if worker is not None:
+        from kith.commands.index_workers import end_with_supervisor
+
+        end_with_supervisor()
+    run_indexer(settings, worker)
 
 
-def run_indexer(settings: Settings) -> None:
+def run_indexer(settings: Settings, worker: int | None = None) -> None:
     """Check what the indexer needs, then consume until a signal comes.
+
+    Args:
+        worker: its number among those of one machine; it prefers the state folder of that number.
 
     Raises:
         kith.errors.KithError: a part does not answer, a topic or the model release is missing.
@@ -55,7 +77,7 @@ def run_indexer(settings: Settings) -> None:
     from kith.wiring_traces import recording
     from schemas.access import Role, topics_of
 
-    configure_logs(settings.log_format, settings.log_level, "indexer")
+    configure_logs(settings.log_format, settings.log_level, "indexer" if worker is None else f"indexer-{worker}")
     traced = recording(settings, "indexer", wiring.indexer_group(settings))
     wiring.require_rights(settings, Role.INDEXER)
     declared = wiring.topics(settings)
@@ -67,7 +89,7 @@ def run_indexer(settings: Settings) -> None:
     # Faust's tables keep the loop that is set when they are made.
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    data_dir, _held = _own_folder(settings)
+    data_dir, _held = _own_folder(settings, worker)
     parts = indexer(settings, data_dir)
     app = parts.app
     health = _health(settings, parts)
@@ -102,7 +124,7 @@ def _refuse_while_filled(settings: Settings) -> None:
         )
 
 
-def _own_folder(settings: Settings) -> tuple[Path, IO[str]]:
+def _own_folder(settings: Settings, worker: int | None) -> tuple[Path, IO[str]]:
     """A folder for the table that no other indexer of this machine uses; and the lock on it.
 
     Below one of its group: another release's table is of another topic, and its offsets would be taken for this one's.
@@ -112,7 +134,7 @@ def _own_folder(settings: Settings) -> tuple[Path, IO[str]]:
 
     folder = settings.state_dir / "streams" / wiring.indexer_group(settings)
     try:
-        return first_free(folder)
+        return first_free(folder, worker)
     except OSError as error:
         raise SettingsError(f"KITH_STATE_DIR: {folder} cannot be made: {error.strerror}.", "Choose another.") from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import IO
 
@@ -18,14 +18,17 @@ def write_whole(path: Path, text: str) -> None:
     partial.replace(path)
 
 
-def first_free(parent: Path) -> tuple[Path, IO[str]]:
-    """The first numbered folder below `parent` that no other process holds, made if needed.
+def first_free(parent: Path, preferred: int | None = None) -> tuple[Path, IO[str]]:
+    """A numbered folder below `parent` that no other process holds, made if needed.
+
+    Args:
+        preferred: the number that is tried first; then, or without it, the first that is free.
 
     Returns:
         The folder, and the lock on it: held until it is closed or the process dies.
     """
     parent.mkdir(parents=True, exist_ok=True)
-    for number in count():
+    for number in count() if preferred is None else chain([preferred], count()):
         lock = (parent / f"{number}.lock").open("w")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -38,3 +38,12 @@ time.sleep(60)
     other.wait(10)
     assert name_of_first_free(tmp_path) == "0"
     other.stdout.close()
+
+
+def test_the_preferred_folder_is_taken_if_it_is_free(tmp_path):
+    folder, held = first_free(tmp_path, 3)
+    assert folder.name == "3"
+    other, held_too = first_free(tmp_path, 3)
+    assert other.name == "0"
+    held.close()
+    held_too.close()
