@@ -17,7 +17,7 @@ KEEP ?=
 RELEASE ?= student-v1
 LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
 
-.PHONY: help demo test setup lint format unit integration test-replay test-query test-faults test-milvus test-scale test-training test-security test-clients test-alerts bench bench-query bench-rollout lock student student-v0 clean
+.PHONY: help demo test setup lint format pure unit integration test-replay test-query test-faults test-milvus test-scale test-training test-security test-clients test-alerts bench bench-query bench-rollout lock student student-v0 clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -25,8 +25,12 @@ help: ## Show what can be made
 demo: $(LOCAL) ## Set up, start every part, stream 5,000 profiles, ask; KEEP=1 leaves it running
 	@$(BIN)/kith demo $(if $(filter 1,$(KEEP)),--keep)
 
-test: setup lint ## Lint, then every test, on real parts started for it
-	@$(BIN)/pytest
+# Side by side, for the tests on real parts mostly wait. `+` shows these as they go, the others when they are done.
+test: setup ## Lint and every test, on real parts started for it
+	@$(MAKE) --jobs 2 --output-sync=target pure integration
+
+pure: lint ## Lint, then the tests that need no part but Maven
+	@$(BIN)/pytest tests/architecture tests/charts tests/compatibility tests/docs tests/unit
 
 setup: $(TEST) ## A working environment in .venv
 
@@ -44,7 +48,7 @@ unit: $(TEST) ## Only the tests that need no part
 	@$(BIN)/pytest tests/unit
 
 integration: $(TEST) ## Only the tests on real parts
-	@$(BIN)/pytest tests/contract tests/integration tests/e2e
+	+@$(BIN)/pytest tests/contract tests/integration tests/e2e
 
 test-faults: $(TEST) ## Kill, stop, fill and poison the real parts under load, and audit; 14 to 19 minutes
 	@$(BIN)/pytest tests/faults

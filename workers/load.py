@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import replace
@@ -16,6 +17,11 @@ _ItemT = TypeVar("_ItemT")
 _NEWEST = 0.2
 # However fast micro-batches are: what waits must not fill the memory.
 _MOST_WAITING = 4096
+# A burst may wait for long; under an overload that lasts, everybody would. So once requests have waited for more than
+# the smaller share without a pause, for as long as the factor says (of the longest wait), no longer wait is begun,
+# until nobody had to be refused for some time. As controlled delay does in routers: Nichols and Jacobson,
+# "Controlling Queue Delay", 2012.
+_SHORT_WAIT, _LASTING, _CALM_S = 0.125, 1.0, 1.0
 # Shares of the longest wait from which on answers get lighter.
 _NO_MATCHED_TEXT, _FEWER_HITS = 0.25, 0.5
 _FEW_HITS = 10
@@ -34,15 +40,24 @@ class RequestQueue(Generic[_ItemT]):
         most_wait_ms: longest wait, milliseconds.
         partition_of: the partition that a request came from.
         draw: random numbers in [0, 1); they spread what comes again.
+        clock: seconds that never go back.
     """
 
     def __init__(
-        self, batch: int, most_wait_ms: float, partition_of: Callable[[_ItemT], int], draw: Callable[[], float]
+        self,
+        batch: int,
+        most_wait_ms: float,
+        partition_of: Callable[[_ItemT], int],
+        draw: Callable[[], float],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._batch = batch
         self._most_wait_ms = most_wait_ms
         self._partition_of = partition_of
         self._draw = draw
+        self._clock = clock
+        self._long_since: float | None = None
+        self._overloaded_until = 0.0
         self._waiting: deque[_ItemT] = deque()
         self._batch_ms = 0.0
 
@@ -57,16 +72,36 @@ class RequestQueue(Generic[_ItemT]):
         """How long one that came now would wait, milliseconds."""
         return math.floor(len(self._waiting) / self._batch) * self._batch_ms
 
+    def overloaded(self) -> bool:
+        """Whether more comes than is worked on, and has for a while."""
+        return self._clock() < self._overloaded_until
+
     def offer(self, item: _ItemT) -> bool:
         """Let a request wait for its turn; False when that would take too long."""
-        if self.wait_ms() > self._most_wait_ms or len(self._waiting) >= _MOST_WAITING:
+        overloaded = self.overloaded()
+        longest = self._most_wait_ms * (_SHORT_WAIT if overloaded else 1)
+        if self.wait_ms() > longest or len(self._waiting) >= _MOST_WAITING:
+            if overloaded:
+                self._overloaded_until = self._clock() + _CALM_S
             return False
         self._waiting.append(item)
         return True
 
     def take(self) -> list[_ItemT]:
         """The next micro-batch, in the order of arrival."""
-        return [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
+        taken = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
+        self._look()
+        return taken
+
+    def _look(self) -> None:
+        """Notice a wait that lasts, of those who are left."""
+        now = self._clock()
+        if self.wait_ms() <= self._most_wait_ms * _SHORT_WAIT:
+            self._long_since = None
+        elif self._long_since is None:
+            self._long_since = now
+        elif now - self._long_since > _LASTING * self._most_wait_ms / 1000:
+            self._overloaded_until = now + _CALM_S
 
     def worked(self, took_ms: float) -> None:
         """A micro-batch took so long, milliseconds."""
@@ -82,8 +117,8 @@ class RequestQueue(Generic[_ItemT]):
         return math.ceil(self.wait_ms() + self._draw() * self._most_wait_ms) or 1
 
     def pressure(self) -> float:
-        """The wait of one that came now, as a share of the longest one."""
-        return self.wait_ms() / self._most_wait_ms
+        """The wait of one that came now, as a share of the longest one; 1 at least under an overload that lasts."""
+        return max(self.wait_ms() / self._most_wait_ms, 1.0 if self.overloaded() else 0.0)
 
 
 def lightened(request: SearchRequest, pressure: float) -> tuple[SearchRequest, list[str]]:

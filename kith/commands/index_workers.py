@@ -28,6 +28,7 @@ def run_workers(settings: Settings, workers: int) -> None:
     from kith.errors import InputError
     from kith.logs import configure_logs
     from kith.services.supervisor import Supervisor
+    from workers.cores import available_cores
 
     configure_logs(settings.log_format, settings.log_level, "indexers")
     changes = wiring.topics(settings).changes.name
@@ -43,7 +44,7 @@ def run_workers(settings: Settings, workers: int) -> None:
     ports = health_ports(settings.health_port, workers)
     log.info("indexers start", workers=workers, health_ports=ports)
     # Each would take every core otherwise.
-    threads = settings.embed_threads or max(1, (os.cpu_count() or 1) // workers)
+    threads = settings.embed_threads or max(1, available_cores() // workers)
     index = [sys.executable, "-m", "kith", "index", "--embed-threads", str(threads)]
     commands = [[*index, "--worker", str(number), "--health-port", str(port)] for number, port in enumerate(ports)]
     stop_s = 2 * settings.apply_timeout_s + _END_S

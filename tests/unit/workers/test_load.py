@@ -9,6 +9,25 @@ def queue(batch=4, most_wait_ms=100.0):
     return RequestQueue(batch, most_wait_ms, lambda item: item % 2, lambda: 0.5)
 
 
+class Server:
+    """A queue whose micro-batches of 4 take 20 ms, under so many arrivals a batch."""
+
+    def __init__(self):
+        self.now_s = 0.0
+        self.queue = RequestQueue(4, 100.0, lambda _item: 0, lambda: 0.5, lambda: self.now_s)
+        self.queue.worked(20)
+
+    def run(self, arrivals, batches):
+        """How long those that were let in waited for their turn, milliseconds; and how many were refused."""
+        waited, refused = [], 0
+        for _ in range(batches):
+            refused += sum(not self.queue.offer(self.now_s) for _ in range(arrivals))
+            waited += [round(1000 * (self.now_s - came)) for came in self.queue.take()]
+            self.now_s += 0.02
+            self.queue.worked(20)
+        return waited, refused
+
+
 def offered(one, count):
     return [one.offer(number) for number in range(count)]
 
@@ -70,6 +89,37 @@ def test_nobody_who_was_let_in_waits_longer_than_is_allowed(arrivals, batch_ms):
             assert now_ms - came_at[number] <= 100
         now_ms += batch_ms
         one.worked(batch_ms)
+
+
+def test_a_burst_waits_and_is_answered():
+    server = Server()
+    assert server.run(20, 1) == ([0] * 4, 0)
+    waited, refused = server.run(0, 6)
+    assert (len(waited), max(waited), refused) == (16, 80, 0)
+    assert not server.queue.overloaded()
+
+
+def test_under_an_overload_that_lasts_those_who_are_let_in_wait_a_short_time():
+    server = Server()
+    server.run(12, 40)
+    waited, refused = server.run(12, 50)
+    assert max(waited) <= 20
+    assert (len(waited), refused) == (200, 400), "as many are answered as before"
+    assert server.queue.pressure() >= 1, "and their answers are light"
+
+
+def test_after_an_overload_bursts_may_wait_again():
+    server = Server()
+    server.run(12, 60)
+    server.run(2, 60)
+    assert not server.queue.overloaded()
+    assert server.run(20, 1)[1] == 0
+
+
+def test_a_load_that_is_just_carried_is_no_overload():
+    server = Server()
+    _waited, refused = server.run(4, 200)
+    assert (refused, server.queue.overloaded()) == (0, False)
 
 
 def test_under_load_answers_get_lighter_and_say_so():
