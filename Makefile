@@ -17,7 +17,7 @@ KEEP ?=
 RELEASE ?= student-v1
 LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
 
-.PHONY: help demo test setup lint format pure unit integration test-replay test-query test-faults test-milvus test-scale test-training test-security test-clients test-alerts bench bench-query bench-rollout lock student student-v0 clean
+.PHONY: help demo test setup lint format first-half unit integration test-replay test-query test-faults test-milvus test-scale test-training test-security test-clients test-alerts bench bench-query bench-rollout lock student student-v0 clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -27,10 +27,10 @@ demo: $(LOCAL) ## Set up, start every part, stream 5,000 profiles, ask; KEEP=1 l
 
 # Side by side, for the tests on real parts mostly wait. `+` shows these as they go, the others when they are done.
 test: setup ## Lint and every test, on real parts started for it
-	@$(MAKE) --jobs 2 --output-sync=target pure integration
+	@$(MAKE) --jobs 2 --output-sync=target first-half integration
 
-pure: lint ## Lint, then the tests that need no part but Maven
-	@$(BIN)/pytest tests/architecture tests/charts tests/compatibility tests/docs tests/unit
+first-half: lint
+	@$(BIN)/pytest tests/architecture tests/charts tests/compatibility tests/contract tests/docs tests/e2e tests/unit
 
 setup: $(TEST) ## A working environment in .venv
 
@@ -47,8 +47,8 @@ format: $(TEST) ## Format and sort imports
 unit: $(TEST) ## Only the tests that need no part
 	@$(BIN)/pytest tests/unit
 
-integration: $(TEST) ## Only the tests on real parts
-	+@$(BIN)/pytest tests/contract tests/integration tests/e2e
+integration: $(TEST) ## Only the tests of processes on real parts
+	+@$(BIN)/pytest tests/integration
 
 test-faults: $(TEST) ## Kill, stop, fill and poison the real parts under load, and audit; 14 to 19 minutes
 	@$(BIN)/pytest tests/faults

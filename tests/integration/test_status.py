@@ -1,7 +1,9 @@
 """`kith status` of an installation that runs elsewhere, while it works and while parts of it are away."""
 
+import itertools
 import json
 import socket
+import threading
 
 import pytest
 
@@ -56,8 +58,21 @@ def test_records_that_pass_are_counted_by_the_second(settings, worker, bus):
     assert waiting.live.indexers.waiting[bus.topics.changes.name] == 60
     assert (waiting.live.indexers.records_per_s, waiting.live.indexers.members) == (0, 0)
     worker(settings, "index")
-    bus.send(*(upsert(f"q{n}", f"Baker of kind {n}") for n in range(3000)))
-    wait_until(lambda: installation_status(settings).live.indexers.records_per_s, lambda rate: rate > 0, 120)
+    seen = threading.Event()
+
+    def go_on_sending():
+        for first in itertools.count(0, 50):
+            if seen.is_set():
+                return
+            bus.send(*(upsert(f"q{n}", f"Baker of kind {n}") for n in range(first, first + 50)))
+
+    sending = threading.Thread(target=go_on_sending)
+    sending.start()
+    try:
+        wait_until(lambda: installation_status(settings).live.indexers.records_per_s, lambda rate: rate > 0)
+    finally:
+        seen.set()
+        sending.join()
 
 
 def test_the_model_beside_the_live_one_is_told_of(settings, bus, capsys):
