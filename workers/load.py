@@ -13,15 +13,15 @@ from schemas.search_records import SearchRequest
 
 _ItemT = TypeVar("_ItemT")
 
-# Weight of the last micro-batch in the mean time of one.
-_NEWEST = 0.2
+# Weight of the last micro-batch in the mean time of a full one: what gets slower is believed sooner.
+_SLOWER, _FASTER = 0.5, 0.2
 # However fast micro-batches are: what waits must not fill the memory.
 _MOST_WAITING = 4096
 # A burst may wait for long; under an overload that lasts, everybody would. So once requests have waited for more than
-# the smaller share without a pause, for as long as the factor says (of the longest wait), no longer wait is begun,
-# until nobody had to be refused for some time. As controlled delay does in routers: Nichols and Jacobson,
-# "Controlling Queue Delay", 2012.
-_SHORT_WAIT, _LASTING, _CALM_S = 0.125, 1.0, 1.0
+# the smaller share without a pause, for as long as the larger one says (of the longest wait), nobody is let in who
+# would wait for more than the micro-batch in work, until nobody had to be refused for some time. As controlled delay
+# does in routers: Nichols and Jacobson, "Controlling Queue Delay", 2012.
+_SHORT_WAIT, _LASTING, _CALM_S = 0.125, 0.75, 1.0
 # Shares of the longest wait from which on answers get lighter.
 _NO_MATCHED_TEXT, _FEWER_HITS = 0.25, 0.5
 _FEW_HITS = 10
@@ -32,8 +32,8 @@ MATCHED_TEXT, LIMIT = "matched_text", "limit"
 class RequestQueue(Generic[_ItemT]):
     """Requests that were taken from the bus and not yet worked on, as many as can be begun in time.
 
-    The wait is foretold from the mean time of a micro-batch, so that a request for which there is no room is told at
-    once, and not after it has waited for nothing.
+    The wait is foretold from the mean time of a full micro-batch, so that a request for which there is no room is told
+    at once, and not after it has waited for nothing.
 
     Args:
         batch: most requests in one micro-batch.
@@ -79,7 +79,7 @@ class RequestQueue(Generic[_ItemT]):
     def offer(self, item: _ItemT) -> bool:
         """Let a request wait for its turn; False when that would take too long."""
         overloaded = self.overloaded()
-        longest = self._most_wait_ms * (_SHORT_WAIT if overloaded else 1)
+        longest = 0.0 if overloaded else self._most_wait_ms
         if self.wait_ms() > longest or len(self._waiting) >= _MOST_WAITING:
             if overloaded:
                 self._overloaded_until = self._clock() + _CALM_S
@@ -103,9 +103,15 @@ class RequestQueue(Generic[_ItemT]):
         elif now - self._long_since > _LASTING * self._most_wait_ms / 1000:
             self._overloaded_until = now + _CALM_S
 
-    def worked(self, took_ms: float) -> None:
-        """A micro-batch took so long, milliseconds."""
-        self._batch_ms = took_ms if not self._batch_ms else (1 - _NEWEST) * self._batch_ms + _NEWEST * took_ms
+    def worked(self, took_ms: float, requests: int) -> None:
+        """A micro-batch of so many requests took so long, milliseconds."""
+        if not self._batch_ms:
+            self._batch_ms = took_ms
+        elif took_ms > self._batch_ms:
+            self._batch_ms += _SLOWER * (took_ms - self._batch_ms)
+        elif requests >= self._batch:
+            # A smaller one says of a full one only that it takes no less.
+            self._batch_ms += _FASTER * (took_ms - self._batch_ms)
 
     def forget(self, partitions: Collection[int]) -> None:
         """Leave out what came from these partitions: another consumer answers it."""

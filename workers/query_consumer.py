@@ -222,7 +222,7 @@ class QueryConsumer:
         self._refused.flush(_FLUSH_S)
         if batch:
             metrics.SEARCH_BATCH.observe(len(batch))
-            self._queue.worked(1000 * (time.monotonic() - began))
+            self._queue.worked(1000 * (time.monotonic() - began), len(batch))
         for message in self._offsets.passed():
             self._keep_offset(message)
         return bool(asked)

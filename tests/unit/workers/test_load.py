@@ -15,7 +15,7 @@ class Server:
     def __init__(self):
         self.now_s = 0.0
         self.queue = RequestQueue(4, 100.0, lambda _item: 0, lambda: 0.5, lambda: self.now_s)
-        self.queue.worked(20)
+        self.queue.worked(20, 4)
 
     def run(self, arrivals, batches):
         """How long those that were let in waited for their turn, milliseconds; and how many were refused."""
@@ -24,7 +24,7 @@ class Server:
             refused += sum(not self.queue.offer(self.now_s) for _ in range(arrivals))
             waited += [round(1000 * (self.now_s - came)) for came in self.queue.take()]
             self.now_s += 0.02
-            self.queue.worked(20)
+            self.queue.worked(20, 4)
         return waited, refused
 
 
@@ -34,7 +34,7 @@ def offered(one, count):
 
 def test_as_many_wait_as_can_be_begun_in_time():
     one = queue()
-    one.worked(60)
+    one.worked(60, 4)
     # Batches begin after 0 and 60 milliseconds; the third one would after 120.
     assert offered(one, 12) == [True] * 8 + [False] * 4
     assert one.take() == [0, 1, 2, 3]
@@ -50,20 +50,37 @@ def test_before_anything_was_worked_on_only_the_memory_bounds_what_waits():
 def test_slower_batches_leave_less_room_and_faster_ones_more():
     slow, fast = queue(), queue()
     for _ in range(30):
-        slow.worked(90)
-        fast.worked(9)
+        slow.worked(90, 4)
+        fast.worked(9, 4)
     assert (sum(offered(slow, 200)), sum(offered(fast, 200))) == (8, 48)
+
+
+def test_small_batches_say_nothing_of_how_fast_full_ones_are():
+    one = queue()
+    one.worked(60, 4)
+    for _ in range(30):
+        one.worked(5, 1)
+    assert sum(offered(one, 200)) == 8
+
+
+def test_a_burst_after_small_batches_is_believed_to_be_slow_soon():
+    one = queue()
+    for _ in range(30):
+        one.worked(5, 1)
+    for _ in range(3):
+        one.worked(50, 4)
+    assert sum(offered(one, 200)) == 12
 
 
 def test_a_batch_is_never_refused_whole_however_long_one_takes():
     one = queue()
-    one.worked(5000)
+    one.worked(5000, 4)
     assert offered(one, 5) == [True] * 4 + [False]
 
 
 def test_who_was_refused_is_asked_to_come_after_what_waits_and_not_all_at_once():
     one = queue()
-    one.worked(60)
+    one.worked(60, 4)
     offered(one, 9)
     assert one.retry_after_ms() == 170
     assert queue().retry_after_ms() == 50
@@ -80,7 +97,7 @@ def test_what_came_from_a_partition_that_went_elsewhere_is_left_out():
 def test_nobody_who_was_let_in_waits_longer_than_is_allowed(arrivals, batch_ms):
     """So many come while each batch is worked on; all batches take the same."""
     one, now_ms, came_at = queue(), 0.0, {}
-    one.worked(batch_ms)
+    one.worked(batch_ms, 4)
     for count in arrivals:
         for _ in range(count):
             number = len(came_at)
@@ -88,7 +105,7 @@ def test_nobody_who_was_let_in_waits_longer_than_is_allowed(arrivals, batch_ms):
         for number in one.take():
             assert now_ms - came_at[number] <= 100
         now_ms += batch_ms
-        one.worked(batch_ms)
+        one.worked(batch_ms, 4)
 
 
 def test_a_burst_waits_and_is_answered():

@@ -201,7 +201,7 @@ def test_a_request_in_json_is_answered_in_json_and_the_trace_is_carried(desk):
 
 
 def test_who_there_is_no_room_for_is_told_at_once_and_the_others_are_answered_later(desk):
-    desk.queue.worked(90)
+    desk.queue.worked(90, 4)
     far = int(time.time() * 1000) + 60_000
     for number in range(10):
         value = desk.codec.encode(TOPICS.requests.subject, SearchRequest(f"bread {number}", limit=3, deadline_at=far))
