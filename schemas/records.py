@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Any, TypeVar
 
 _PartT = TypeVar("_PartT")
@@ -265,8 +266,11 @@ class DeadLetter:
 
 def to_avro(record: Any) -> Any:
     """The mapping that Avro writes for a record: dataclasses to dicts, at every depth."""
-    if hasattr(record, "__dataclass_fields__"):
-        return {name: to_avro(getattr(record, name)) for name in record.__dataclass_fields__}
+    kind = type(record)
+    if kind in _PLAIN:
+        return record
+    if names := field_names(kind):
+        return {name: to_avro(getattr(record, name)) for name in names}
     if isinstance(record, list | tuple):
         return [to_avro(item) for item in record]
     return record
@@ -274,4 +278,14 @@ def to_avro(record: Any) -> Any:
 
 def known_fields(kind: type, data: dict[str, Any]) -> dict[str, Any]:
     """What a mapping holds of the fields of a type."""
-    return {f.name: data[f.name] for f in fields(kind) if f.name in data}
+    return {name: data[name] for name in field_names(kind) if name in data}
+
+
+# Every record of the stream passes here, field by field.
+_PLAIN = frozenset({str, bytes, int, float, bool, type(None)})
+
+
+@cache
+def field_names(kind: type) -> tuple[str, ...]:
+    """Names of a dataclass's fields; none of another type."""
+    return tuple(one.name for one in fields(kind)) if is_dataclass(kind) else ()

@@ -86,7 +86,7 @@ class _Fold:
     """The changes of one profile in one batch, one after the other: how the log is cut must not show in an outcome."""
 
     def __init__(self, before: KnownProfile | None, render: Renderer) -> None:
-        self._render = render
+        self._render = _remembering(render)
         self._before = before
         self._now = before
         settled = [] if before is None else before.settled
@@ -151,6 +151,19 @@ class _Fold:
 
     def _end(self, change: Change, outcome: Outcome) -> None:
         self._ended.append(SettledChange(change.incoming.offset, outcome, change.incoming.bulk))
+
+
+def _remembering(render: Renderer) -> Renderer:
+    """Renders a profile once that is asked for twice in turn: for its digest, and for its vector."""
+    last: tuple[Profile, str] | None = None
+
+    def rendered(profile: Profile) -> str:
+        nonlocal last
+        if last is None or last[0] is not profile:
+            last = profile, render(profile)
+        return last[1]
+
+    return rendered
 
 
 def _outcome(before: KnownProfile | None, after: KnownProfile) -> Outcome:

@@ -37,15 +37,16 @@ _DoneT = TypeVar("_DoneT")
 class ModelIndexer:
     """Applies operations to one collection with one model.
 
-    Embedding and writing run on one thread each, off the event loop: the model uses its own threads, and an embedded
-    index takes one writer only.
+    Embedding and writing run on threads of their own, off the event loop; writing on one, for an embedded index takes
+    one writer only.
     """
 
     def __init__(self, embedder: Embedder, index: Index, collection: str) -> None:
         self._embedder = embedder
         self._index = index
         self._collection = collection
-        self._embedding = ThreadPoolExecutor(1, "embed")
+        # Two: the last runs of one piece leave lanes idle, which the next piece takes.
+        self._embedding = ThreadPoolExecutor(2, "embed")
         self._writing = ThreadPoolExecutor(1, "write")
 
     async def embed(self, batch: Sequence[Change]) -> Embedded:

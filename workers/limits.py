@@ -64,6 +64,8 @@ def fit_text(text: str) -> str:
 
 def utf8_length(text: str) -> int | None:
     """Bytes of `text` in UTF-8; None when it holds a lone surrogate and so has no UTF-8 form."""
+    if text.isascii():
+        return len(text)
     try:
         return len(text.encode())
     except UnicodeEncodeError:
@@ -77,7 +79,10 @@ def _fit_value(value: str | tuple[str, ...], limit: FieldLimit) -> str | tuple[s
 
 
 def _cut(text: str, max_bytes: int) -> str:
-    if utf8_length(text) is None:
+    length = utf8_length(text)
+    if length is not None and length <= max_bytes:
+        return text
+    if length is None:
         text = _SURROGATES.sub("\ufffd", text)
     data = text.encode()
     return text if len(data) <= max_bytes else data[:max_bytes].decode(errors="ignore")
