@@ -266,7 +266,7 @@ class DeadLetter:
 
 def to_avro(record: Any) -> Any:
     """The mapping that Avro writes for a record: dataclasses to dicts, at every depth."""
-    kind = type(record)
+    kind: type = type(record)
     if kind in _PLAIN:
         return record
     if names := field_names(kind):
