@@ -20,8 +20,9 @@ _MOST_WAITING = 4096
 # A burst may wait for long; under an overload that lasts, everybody would. So once requests have waited for more than
 # the smaller share without a pause, for as long as the larger one says (of the longest wait), nobody is let in who
 # would wait for more than the micro-batch in work, until nobody had to be refused for some time. As controlled delay
-# does in routers: Nichols and Jacobson, "Controlling Queue Delay", 2012.
-_SHORT_WAIT, _LASTING, _CALM_S = 0.125, 0.75, 1.0
+# does in routers: Nichols and Jacobson, "Controlling Queue Delay", 2012. Micro-batches are smaller then, so that one
+# takes no more than the last share: waiting for the one before and being in one is all that an answer takes.
+_SHORT_WAIT, _LASTING, _CALM_S, _SHORT_BATCH = 0.125, 0.75, 1.0, 0.25
 # Shares of the longest wait from which on answers get lighter.
 _NO_MATCHED_TEXT, _FEWER_HITS = 0.25, 0.5
 _FEW_HITS = 10
@@ -66,7 +67,7 @@ class RequestQueue(Generic[_ItemT]):
 
     def room(self) -> int:
         """Requests that the next micro-batch still has room for."""
-        return max(0, self._batch - len(self._waiting))
+        return max(0, self._bound() - len(self._waiting))
 
     def wait_ms(self) -> float:
         """How long one that came now would wait, milliseconds."""
@@ -79,8 +80,8 @@ class RequestQueue(Generic[_ItemT]):
     def offer(self, item: _ItemT) -> bool:
         """Let a request wait for its turn; False when that would take too long."""
         overloaded = self.overloaded()
-        longest = 0.0 if overloaded else self._most_wait_ms
-        if self.wait_ms() > longest or len(self._waiting) >= _MOST_WAITING:
+        too_long = not self.room() if overloaded else self.wait_ms() > self._most_wait_ms
+        if too_long or len(self._waiting) >= _MOST_WAITING:
             if overloaded:
                 self._overloaded_until = self._clock() + _CALM_S
             return False
@@ -89,9 +90,16 @@ class RequestQueue(Generic[_ItemT]):
 
     def take(self) -> list[_ItemT]:
         """The next micro-batch, in the order of arrival."""
-        taken = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
+        taken = [self._waiting.popleft() for _ in range(min(self._bound(), len(self._waiting)))]
         self._look()
         return taken
+
+    def _bound(self) -> int:
+        """Most requests of the next micro-batch."""
+        short_ms = _SHORT_BATCH * self._most_wait_ms
+        if self._batch_ms <= short_ms or not self.overloaded():
+            return self._batch
+        return max(1, math.floor(self._batch * short_ms / self._batch_ms))
 
     def _look(self) -> None:
         """Notice a wait that lasts, of those who are left."""

@@ -125,6 +125,22 @@ def test_under_an_overload_that_lasts_those_who_are_let_in_wait_a_short_time():
     assert server.queue.pressure() >= 1, "and their answers are light"
 
 
+def test_under_an_overload_that_lasts_micro_batches_are_short():
+    now_s = [0.0]
+    one = RequestQueue(8, 100.0, lambda _item: 0, lambda: 0.5, lambda: now_s[0])
+    one.worked(50, 8)
+    offered(one, 24)
+    assert len(one.take()) == 8
+    now_s[0] += 0.1
+    offered(one, 16)
+    assert len(one.take()) == 8
+    assert one.overloaded()
+    assert len(one.take()) == 4, "half of a full one, for a quarter of the wait is half of what a full one takes"
+    while one.take():
+        pass
+    assert offered(one, 6) == [True] * 4 + [False] * 2
+
+
 def test_after_an_overload_bursts_may_wait_again():
     server = Server()
     server.run(12, 60)
