@@ -109,6 +109,15 @@ def kith(settings: Settings, *arguments: str, timeout_s: float = 3600) -> str:
     return done.stdout
 
 
+def fresh(settings: Settings, name: str) -> Settings:
+    """Topics, collections, groups and a state folder of their own in the same installation; the topics are made."""
+    own = {"topic_prefix": f"{name}.", "collection_prefix": f"{name}_", "state_dir": settings.state_dir / name}
+    given = {key: getattr(settings, key) for key in settings.model_fields_set}
+    apart = Settings(**(given | own))
+    kith(apart, "topics", "apply")
+    return apart
+
+
 def wait_level(settings: Settings, at_most: int = 0) -> None:
     """Wait until at most so many records wait for the indexer of a release."""
     group, config, deadline = wiring.indexer_group(settings), settings.kafka_client(), Deadline.after(_LEVEL_S)

@@ -23,7 +23,7 @@ from pymilvus import MilvusClient
 
 from benchmarks.backlog import BEGIN, END, Watched, WorkedOff
 from benchmarks.environment import describe
-from benchmarks.installation import ROOT, Installation, kith, say
+from benchmarks.installation import ROOT, Installation, fresh, kith, say
 from benchmarks.record import keep
 from benchmarks.rivals.contenders import AFTERNOON, FASTER_AFTERNOON, FRAMEWORKS, RIVALS_PYTHON, Contender
 from benchmarks.steady import steady
@@ -138,16 +138,7 @@ def _measure(name: str, step: Callable[[], WorkedOff], into: Measured) -> None:
 
 def _fresh(one: Installation, name: str, people: int) -> Settings:
     """Topics of their own with a backlog."""
-    settings = one.settings.model_copy(
-        update={
-            "topic_prefix": f"{name}.",
-            "collection_prefix": f"{name}_",
-            "state_dir": one.settings.state_dir / name,
-        }
-    )
-    # What was copied into counts as given, and so reaches the commands.
-    settings = Settings(**{key: getattr(settings, key) for key in settings.model_fields_set})
-    kith(settings, "topics", "apply")
+    settings = fresh(one.settings, name)
     kith(settings, "produce", "--synthetic", str(people), "--seed", "3")
     return settings
 
