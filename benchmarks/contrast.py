@@ -13,7 +13,8 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -46,12 +47,13 @@ OTHERS = (
     Contender("a call a row", "one_row"),
     Contender("Faust's take", "faust_take"),
 )
-# Sent before anybody starts; the others while nobody runs. The kill comes with the first rows in the index.
-FIRST_HALF = 600
+# Sent before anybody starts; the others while nobody runs. The kill comes when the index holds so many rows, or so many
+# records are committed of which nothing came into it.
+FIRST_HALF, KILL_ROWS, KILL_RECORDS = 600, 150, 300
 VERSIONS = ("onnxruntime", "pymilvus", "faust-streaming", "confluent-kafka")
 # What a supervisor does for a process that ends by itself.
 RESTARTS = 3
-_SETUP_S, _LEVEL_S, _STOP_S, _READ_S = 60.0, 60.0, 20.0, 30.0
+_SETUP_S, _LEVEL_S, _STOP_S, _READ_S = 60.0, 180.0, 20.0, 30.0
 _MOST_ROWS = 16_384
 _LOGGED = re.compile(r"bad record (\d+):(\d+)")
 _SUMS = ("lost", "stale", "duplicated", "resurrected", "let_in", "swallowed")
@@ -147,10 +149,8 @@ def _judged(
     codec, topic = wiring.codec(where.settings), wiring.topics(where.settings).changes
     events = script(lambda change: codec.encode(topic.subject, change), seed)
     _send(where.settings, events[:FIRST_HALF])
-    process = start()
-    _until_rows(where, process)
-    process.kill()
-    process.wait(_STOP_S)
+    with _running(start) as started:
+        _until_half_way(where, started[-1])
     done = sum(_committed(where).values())
     _send(where.settings, events[FIRST_HALF:])
     ended = _worked_off(where, start)
@@ -170,33 +170,39 @@ def _send(settings: Settings, events: Sequence[Event]) -> None:
     publisher.publish([Outgoing(topic, one.key, one.value) for one in events], Deadline.after(_READ_S))
 
 
-def _until_rows(where: Setting, process: subprocess.Popen[bytes]) -> None:
+def _until_half_way(where: Setting, process: subprocess.Popen[bytes]) -> None:
     deadline = Deadline.after(_LEVEL_S)
-    while not where.index.count(where.collection, _READ_S) and process.poll() is None:
+    while process.poll() is None and sum(_committed(where).values()) < KILL_RECORDS:
+        if where.index.count(where.collection, _READ_S) >= KILL_ROWS:
+            return
         if deadline.expired():
-            raise RuntimeError(f"nothing was written to {where.collection} in {_LEVEL_S:.0f} s")
-        pause(0.05)
+            raise RuntimeError(f"{where.group} is not half way in {_LEVEL_S:.0f} s")
+
+
+@contextmanager
+def _running(start: Start) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """A list with a process, to which others may be added; all are killed in the end."""
+    started = [start()]
+    try:
+        yield started
+    finally:
+        for process in started:
+            process.kill()
+            process.wait(_STOP_S)
 
 
 def _worked_off(where: Setting, start: Start) -> str | None:
     """Let it work until its group is at the end of the log; why it did not get there, or None."""
-    deadline, starts = Deadline.after(_LEVEL_S), 0
-    process = start()
-    while _left(where):
-        if process.poll() is not None:
-            if starts == RESTARTS:
-                return f"ended {starts + 1} times with {process.returncode}, {_left(where)} records before the end"
-            starts, process = starts + 1, start()
-        if deadline.expired():
-            process.kill()
-            return f"{_left(where)} records wait after {_LEVEL_S:.0f} s"
-        pause(0.3)
-    process.terminate()
-    try:
-        process.wait(_STOP_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait(_STOP_S)
+    deadline = Deadline.after(_LEVEL_S)
+    with _running(start) as started:
+        while left := _left(where):
+            if (code := started[-1].poll()) is not None:
+                if len(started) > RESTARTS:
+                    return f"ended {len(started)} times with {code}, {left} records before the end"
+                started.append(start())
+            if deadline.expired():
+                return f"{left} records wait after {_LEVEL_S:.0f} s"
+            pause(0.3)
     return None
 
 

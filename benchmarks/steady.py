@@ -60,15 +60,17 @@ def steady(one: Installation, minutes: float, people: int, rate: float) -> None:
     """Send changes of so many people at a rate (changes a second), sample, print, and keep as `steady`."""
     settings, flow = one.settings, Flow()
     process = psutil.Process(one.start(settings, "index").pid)
-    for thread in (
+    threads = [
         threading.Thread(target=_kept, args=[flow, partial(_send, settings, people, rate, flow)]),
         threading.Thread(target=_kept, args=[flow, partial(_follow, settings, flow)]),
-    ):
+    ]
+    for thread in threads:
         thread.start()
-    samples = _sample(settings, process, flow, 60 * minutes)
-    flow.ended.set()
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
+    try:
+        samples = _sample(settings, process, flow, 60 * minutes)
+    finally:
+        flow.ended.set()
+        for thread in threads:
             thread.join(_JOIN_S)
     if flow.failed:
         raise flow.failed[0]
