@@ -11,13 +11,15 @@ LOCAL := $(VENV)/.local.stamp
 TEST := $(VENV)/.test.stamp
 # A Milvus server for the tests; its package and ours need other versions of the same libraries.
 MILVUS := .milvus-server
+# Stream processors that kith is measured beside; they need other versions of the same libraries too.
+RIVALS := .rivals
 # Prometheus' own checker of rules; Go, which builds it, is a package too.
 PROMTOOL := .promtool
 KEEP ?=
 RELEASE ?= student-v1
 LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
 
-.PHONY: help demo test setup lint format first-half unit integration test-replay test-query test-faults test-milvus test-scale test-training test-security test-clients test-alerts bench bench-query bench-rollout lock student student-v0 clean
+.PHONY: help demo test setup lint format first-half unit integration test-replay test-query test-faults test-milvus test-scale test-training test-security test-clients test-alerts bench bench-query bench-rollout bench-pipeline bench-steady bench-contrast lock lock-rivals student student-v0 clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -87,6 +89,15 @@ bench-query: $(TEST) $(MILVUS)/.stamp ## What the bus costs, what micro-batches 
 bench-rollout: $(TEST) $(MILVUS)/.stamp ## A rollout of 50,000 people under live traffic, on a Milvus server; 16 to 45 minutes
 	@$(BIN)/python -m benchmarks.rollout --new-text 0.3
 
+bench-pipeline: $(TEST) $(MILVUS)/.stamp $(RIVALS)/.stamp ## Kafka to Milvus: kith, its bare embedder, a plain consumer, Quix, Bytewax, Pathway; 15 to 30 minutes
+	@$(BIN)/python -m benchmarks.pipeline
+
+bench-steady: $(TEST) $(MILVUS)/.stamp ## Ten minutes at 80 % of what one backlog gave: lag, memory, freshness; about 12 minutes
+	@$(BIN)/python -m benchmarks.pipeline --steady 10
+
+bench-contrast: $(TEST) $(MILVUS)/.stamp ## The same thousand events through kith and four other consumers, and what each gets wrong; 4 to 8 minutes
+	@$(BIN)/python -m benchmarks.contrast
+
 student: $(TEST) ## Train teacher and student from the authored data and release the student; under 2 hours on 2 cores
 	@$(BIN)/kith distill teacher
 	@$(BIN)/kith distill student
@@ -100,8 +111,11 @@ lock: $(TEST) ## Resolve every dependency again and write requirements/
 	@$(LOCK) --extra cpu --extra embedded --extra demo --group build -c requirements/test.txt -o requirements/local.txt
 	@$(LOCK) --extra cpu --extra gateway --extra tracing --group build -c requirements/test.txt -o requirements/serve.txt
 
+lock-rivals: $(TEST) ## Resolve what the rivals of bench-pipeline need and write requirements/rivals.txt
+	@$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate requirements/rivals.in -o requirements/rivals.txt
+
 clean: ## Remove the environment and the state of local parts
-	@rm -rf $(VENV) $(MILVUS) $(PROMTOOL) .kith
+	@rm -rf $(VENV) $(MILVUS) $(PROMTOOL) $(RIVALS) .kith
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed: install Python 3.11 with venv (Debian: python3.11 python3.11-venv), or set PYTHON=..."; exit 2; }
@@ -123,6 +137,12 @@ $(MILVUS)/.stamp: requirements/milvus-server.txt | $(BIN)/python
 	@echo "installing a Milvus server (requirements/milvus-server.txt)"
 	@$(PYTHON) -m venv $(MILVUS)
 	@$(MILVUS)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/milvus-server.txt
+	@touch $@
+
+$(RIVALS)/.stamp: requirements/rivals.txt | $(BIN)/python
+	@echo "installing Quix Streams, Bytewax and Pathway (requirements/rivals.txt)"
+	@$(PYTHON) -m venv $(RIVALS)
+	@$(RIVALS)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/rivals.txt
 	@touch $@
 
 $(PROMTOOL)/promtool: requirements/promtool.txt ops/prometheus/promtool/go.mod ops/prometheus/promtool/go.sum

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 import httpx2
+import psutil
 
 from kith import wiring
 from kith.deadline import Deadline
@@ -67,6 +68,17 @@ class Installation:
         self._stack.stop(["registry", "kafka"])
         self._milvus.kill()
 
+    def processes(self) -> dict[str, list[psutil.Process]]:
+        """The parts' processes by part: broker, registry, Milvus with what its wrapper started."""
+        found = {"broker": "kafka", "registry": "registry"}
+        children = {part: self._stack.processes.find(name) for part, name in found.items()}
+        roots = {part: child.pid for part, child in children.items() if child is not None} | {
+            "Milvus": self._milvus.pid
+        }
+        return {
+            part: [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)] for part, pid in roots.items()
+        }
+
     def of_release(self, model: str) -> Settings:
         """Settings of an indexer of that release."""
         return self.settings.model_copy(update={"model_dir": MODELS / model})
@@ -95,6 +107,15 @@ def kith(settings: Settings, *arguments: str, timeout_s: float = 3600) -> str:
     if done.returncode:
         raise RuntimeError(f"kith {' '.join(arguments)}: {done.stdout}{done.stderr}")
     return done.stdout
+
+
+def fresh(settings: Settings, name: str) -> Settings:
+    """Topics, collections, groups and a state folder of their own in the same installation; the topics are made."""
+    own = {"topic_prefix": f"{name}.", "collection_prefix": f"{name}_", "state_dir": settings.state_dir / name}
+    given = {key: getattr(settings, key) for key in settings.model_fields_set}
+    apart = Settings(**(given | own))
+    kith(apart, "topics", "apply")
+    return apart
 
 
 def wait_level(settings: Settings, at_most: int = 0) -> None:

@@ -1,0 +1,262 @@
+"""Changes a second from Kafka to a Milvus server: kith, its bare embedder, and other ways to do the same job.
+
+Every round produces a backlog of made-up people to fresh topics; each contender works it off into an empty collection
+of the same schema, in another order each round. Counted are rows of the index, between the first and the last tenth.
+The bare embedder embeds the same texts with nothing else to do. Kafka, registry and Milvus server are started for it.
+
+Example: `python -m benchmarks.pipeline --people 6000 --rounds 3`
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from pymilvus import MilvusClient
+
+from benchmarks.backlog import BEGIN, END, Watched, WorkedOff
+from benchmarks.environment import describe
+from benchmarks.installation import ROOT, Installation, fresh, kith, say
+from benchmarks.record import keep
+from benchmarks.rivals.contenders import AFTERNOON, FASTER_AFTERNOON, FRAMEWORKS, RIVALS_PYTHON, Contender
+from benchmarks.steady import steady
+from distill.synthetic import synthetic_profiles
+from kith import wiring
+from kith.deadline import Deadline
+from kith.settings import Settings
+from workers.contract import CollectionInfo
+from workers.milvus_index import MilvusIndex
+from workers.model_collections import create_or_find
+
+KITH, BARE = "kith", "bare embedder"
+VERSIONS = ("onnxruntime", "pymilvus", "faust-streaming", "confluent-kafka")
+_PIECE = 128
+_MOST_S, _SETUP_S, _STOP_S = 400.0, 60.0, 20.0
+
+
+@dataclass
+class Measured:
+    """Rounds of one contender, or why there are none."""
+
+    rounds: list[WorkedOff] = field(default_factory=list)
+    failed: str | None = None
+
+    def per_s(self) -> float:
+        """Changes a second, median; NaN without rounds."""
+        return median(one.per_s for one in self.rounds) if self.rounds else float("nan")
+
+    def cores(self) -> dict[str, float]:
+        """Cores by part, median."""
+        names = self.rounds[0].cores if self.rounds else {}
+        return {name: median(one.cores[name] for one in self.rounds) for name in names}
+
+    def told(self, of: float) -> dict[str, object]:
+        """As it is kept; `of`: the rate that ratios are against."""
+        if not self.rounds:
+            return {"failed": self.failed}
+        rates = [round(one.per_s, 1) for one in self.rounds]
+        shares = {name: round(value, 2) for name, value in self.cores().items()}
+        return {
+            "changes_per_s": round(self.per_s(), 1),
+            "rounds": rates,
+            "of_kith": round(self.per_s() / of, 2),
+            "cores": shares,
+        }
+
+
+def main() -> None:
+    """Measure, print and keep."""
+    options = _options()
+    print(describe(*VERSIONS), flush=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="kith-pipeline-") as folder,
+        Installation(Path(folder), options.milvus_server, options.model) as one,
+    ):
+        if options.steady:
+            steady(one, options.steady, options.people, options.rate or 0.8 * _capacity(one, options))
+            return
+        measured = {name: Measured() for name in (KITH, BARE, *(c.name for c in _contenders(options)))}
+        for number in range(options.rounds):
+            _round(one, number, options, measured, Path(folder))
+    _print(measured)
+    keep("pipeline", _figures(options, measured), VERSIONS, lambda axes: _draw(axes, measured))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--people", type=int, default=6000, help="backlog of a round; with --steady, who is changed")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--milvus-server", type=Path, default=ROOT / ".milvus-server" / "bin" / "milvus-server")
+    parser.add_argument("--model", default="student-v1")
+    names = [one.name for one in (AFTERNOON, FASTER_AFTERNOON, *FRAMEWORKS)]
+    parser.add_argument("--only", nargs="*", choices=names, help="these beside kith and the bare embedder")
+    parser.add_argument("--steady", type=float, metavar="MINUTES", help="instead: a fixed rate for so long")
+    parser.add_argument(
+        "--rate", type=float, help="with --steady: changes a second; without, 80 %% of one backlog's rate"
+    )
+    return parser.parse_args()
+
+
+def _contenders(options: argparse.Namespace) -> list[Contender]:
+    every = [AFTERNOON, FASTER_AFTERNOON, *FRAMEWORKS]
+    return [one for one in every if options.only is None or one.name in options.only]
+
+
+def _round(
+    one: Installation, number: int, options: argparse.Namespace, measured: dict[str, Measured], folder: Path
+) -> None:
+    """Everybody once, another one first each time."""
+    settings = _fresh(one, f"r{number}", options.people)
+    steps: dict[str, Callable[[], WorkedOff]] = {
+        KITH: lambda: _kith(one, settings, options.people),
+        BARE: lambda: _bare(settings, options.people),
+    }
+    for each in _contenders(options):
+        steps[each.name] = lambda each=each: _rival(one, settings, each, options.people, folder)  # type: ignore[misc]
+    names = list(steps)
+    for name in names[number % len(names) :] + names[: number % len(names)]:
+        _measure(name, steps[name], measured[name])
+
+
+def _measure(name: str, step: Callable[[], WorkedOff], into: Measured) -> None:
+    try:
+        done = step()
+    except RuntimeError as error:
+        into.failed = str(error)
+        say(f"{name}: {error}")
+    else:
+        into.rounds.append(done)
+        say(f"{name}: {done.per_s:.0f}/s")
+
+
+def _fresh(one: Installation, name: str, people: int) -> Settings:
+    """Topics of their own with a backlog."""
+    settings = fresh(one.settings, name)
+    kith(settings, "produce", "--synthetic", str(people), "--seed", "3")
+    return settings
+
+
+def _kith(one: Installation, settings: Settings, people: int) -> WorkedOff:
+    index = wiring.index(settings)
+    collection = wiring.live_collection(settings, index)
+    process: list[subprocess.Popen[bytes]] = []
+
+    def start() -> subprocess.Popen[bytes]:
+        process.append(one.start(settings, "index"))
+        return process[0]
+
+    return _worked_off(one, index, collection.name, people, start)
+
+
+def _rival(one: Installation, settings: Settings, rival: Contender, people: int, folder: Path) -> WorkedOff:
+    if rival.own_environment and not RIVALS_PYTHON.exists():
+        raise RuntimeError("its environment is not installed: make .rivals/.stamp")
+    index, manifest = wiring.index(settings), wiring.release(settings).manifest
+    name = f"{settings.collection_prefix}{rival.module}_{rival.embedder}"
+    wanted = CollectionInfo(name, manifest.name, manifest.renderer, manifest.dim)
+    create_or_find(index.connection, wanted, Deadline.after(_SETUP_S))
+    try:
+        return _worked_off(one, index, name, people, lambda: rival.start(settings, name, folder))
+    except RuntimeError as error:
+        lines = (folder / f"{rival.module}.log").read_text(errors="replace").strip().splitlines()
+        raise RuntimeError(f"{error}: {lines[-1] if lines else 'it said nothing'}") from error
+
+
+def _worked_off(
+    one: Installation, index: MilvusIndex, collection: str, people: int, start: Callable[[], subprocess.Popen[bytes]]
+) -> WorkedOff:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def kept() -> subprocess.Popen[bytes]:
+        started.append(start())
+        return started[0]
+
+    try:
+        return Watched(one, index, collection).until(people, kept, _MOST_S)
+    finally:
+        for process in started:
+            _end(process)
+        _drop(index, collection)
+        index.close()
+
+
+def _drop(index: MilvusIndex, collection: str) -> None:
+    """So that the next one has the server's memory as this one had it; what is live is live no more."""
+
+    def drop(client: MilvusClient, left: float) -> None:
+        for alias in client.list_aliases(collection, timeout=left)["aliases"]:
+            client.drop_alias(alias, timeout=left)
+        client.drop_collection(collection, timeout=left)
+
+    index.connection.call(f"drop {collection}", _SETUP_S, drop)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(_STOP_S)
+
+
+def _bare(settings: Settings, people: int) -> WorkedOff:
+    """The embedder on the same texts, in pieces as large as a micro-batch; the first tenth warms up."""
+    embedder, render = wiring.embedder(settings), wiring.renderer(settings)
+    texts = [render(person.profile) for person in synthetic_profiles(people, 3)]
+    first, last = int(BEGIN * people), int(END * people)
+    embedder.embed(texts[:first])
+    began, cpu = time.monotonic(), time.process_time()
+    for start in range(first, last, _PIECE):
+        embedder.embed(texts[start : min(last, start + _PIECE)])
+    took = time.monotonic() - began
+    return WorkedOff((last - first) / took, {"consumer": (time.process_time() - cpu) / took})
+
+
+def _capacity(one: Installation, options: argparse.Namespace) -> float:
+    found = _kith(one, _fresh(one, "before", options.people), options.people).per_s
+    say(f"a backlog of {options.people:,}: {found:.0f}/s")
+    return found
+
+
+def _figures(options: argparse.Namespace, measured: dict[str, Measured]) -> dict[str, object]:
+    of = measured[KITH].per_s()
+    return {
+        "people": options.people,
+        "efficiency_of_kith": round(of / measured[BARE].per_s(), 3),
+        "contenders": {name: one.told(of) for name, one in measured.items()},
+    }
+
+
+def _print(measured: dict[str, Measured]) -> None:
+    of, parts = measured[KITH].per_s(), ("consumer", "Milvus", "broker", "registry")
+    threads = ("first thread", "two busiest others", "other threads")
+    heads = "".join(f"{name:>10}" for name in parts) + "".join(f"{name:>20}" for name in threads)
+    print(f"{'':26}{'changes/s':>10}{'of kith':>9}{heads}")
+    for name, one in measured.items():
+        if not one.rounds:
+            print(f"{name:26}{'-':>10}  {one.failed}")
+            continue
+        shares = one.cores()
+        told = "".join(f"{shares.get(part, float('nan')):10.2f}" for part in parts)
+        inside = "".join(f"{shares.get(thread, float('nan')):20.2f}" for thread in threads)
+        print(f"{name:26}{one.per_s():10.0f}{one.per_s() / of:9.2f}{told}{inside}")
+    print(f"efficiency: kith does {of / measured[BARE].per_s():.0%} of what its bare embedder does alone", flush=True)
+
+
+def _draw(axes: Any, measured: dict[str, Measured]) -> None:
+    shown = {name: one.per_s() for name, one in measured.items() if one.rounds}
+    axes.barh(list(shown), list(shown.values()))
+    axes.invert_yaxis()
+    axes.set_xlabel("changes a second, Kafka to Milvus")
+
+
+if __name__ == "__main__":
+    main()

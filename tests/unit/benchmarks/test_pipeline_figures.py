@@ -1,0 +1,32 @@
+import pytest
+
+from benchmarks.backlog import Sample, middle
+from benchmarks.cpu_shares import Moment
+from benchmarks.trend import trend
+
+
+def sample(at: float, rows: int) -> Sample:
+    threads = {1: 0.1 * at, 2: 0.5 * at, 3: 0.4 * at, 4: 0.2 * at}
+    return Sample(rows, Moment(at, {"broker": 0.25 * at}, threads, main=1))
+
+
+def test_a_rate_is_that_of_the_middle_and_not_of_start_and_end():
+    samples = [sample(0, 0), sample(10, 100), sample(11, 300), sample(14, 900), sample(60, 1000)]
+    done = middle(samples, 1000)
+    assert done.per_s == pytest.approx(200)
+    assert done.cores == pytest.approx(
+        {"broker": 0.25, "first thread": 0.1, "two busiest others": 0.9, "other threads": 0.2}
+    )
+
+
+def test_a_backlog_that_was_done_between_two_looks_has_no_rate():
+    with pytest.raises(ValueError, match="too few"):
+        middle([sample(0, 0), sample(1, 1000)], 1000)
+
+
+def test_a_series_that_only_trembles_is_flat_and_one_that_creeps_is_not():
+    at = list(range(60))
+    assert trend(at, [100 + one % 7 for one in at]).flat
+    creeping = trend(at, [100 + one for one in at])
+    assert not creeping.flat
+    assert creeping.change == pytest.approx(59)
