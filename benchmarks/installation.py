@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 import httpx2
+import psutil
 
 from kith import wiring
 from kith.deadline import Deadline
@@ -66,6 +67,17 @@ class Installation:
             worker.wait(_STOP_S)
         self._stack.stop(["registry", "kafka"])
         self._milvus.kill()
+
+    def processes(self) -> dict[str, list[psutil.Process]]:
+        """The parts' processes by part: broker, registry, Milvus with what its wrapper started."""
+        found = {"broker": "kafka", "registry": "registry"}
+        children = {part: self._stack.processes.find(name) for part, name in found.items()}
+        roots = {part: child.pid for part, child in children.items() if child is not None} | {
+            "Milvus": self._milvus.pid
+        }
+        return {
+            part: [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)] for part, pid in roots.items()
+        }
 
     def of_release(self, model: str) -> Settings:
         """Settings of an indexer of that release."""

@@ -48,6 +48,11 @@ class MilvusServer:
         self._log = data.parent / f"{data.name}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         self._data.mkdir(parents=True, exist_ok=True)
         with self._log.open("wb") as log:
