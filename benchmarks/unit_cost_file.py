@@ -1,4 +1,4 @@
-"""From the results of the benchmarks to the file that `kith plan` reads: nothing in it is written by hand.
+"""From the results of the benchmarks to the file that `kith plan` reads, and from that to the tables in the documents.
 
 Example: `python -m benchmarks.unit_cost_file`
 """
@@ -6,7 +6,12 @@ Example: `python -m benchmarks.unit_cost_file`
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from benchmarks.record import FOLDER
@@ -28,6 +33,9 @@ class Figure:
     results: str = "unit_costs"
 
 
+DOCUMENTS = tuple(Path(__file__).resolve().parent.parent / "docs" / name for name in ("capacity.md", "kubernetes.md"))
+_END = "<!-- end of the plan -->"
+_BLOCK = re.compile(rf"<!-- kith (?P<command>plan [^\n]+) -->\n(?P<printed>.*?){_END}", re.DOTALL)
 _BEST_OF_TWO_CORES = "profiles, 256 tokens a run, 2 runs at a time on 2 cores"
 _CPU, _BYTES = "CPU s", "B"
 
@@ -87,8 +95,23 @@ def text() -> str:
 
 
 def write() -> None:
-    """Write it."""
+    """Write it, and every table in the documents that a plan made."""
     FILE.write_text(text())
+    for document in DOCUMENTS:
+        document.write_text(_BLOCK.sub(_anew, document.read_text()))
+
+
+def blocks(document: Path) -> list[tuple[list[str], str]]:
+    """The plans in a document: arguments of the command, and what it printed."""
+    return [(shlex.split(found["command"]), found["printed"]) for found in _BLOCK.finditer(document.read_text())]
+
+
+def _anew(found: re.Match[str]) -> str:
+    command = [sys.executable, "-m", "kith", *shlex.split(found["command"])]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - the arguments are ours
+    if not done.stdout:
+        raise RuntimeError(done.stderr)
+    return f"<!-- kith {found['command']} -->\n{done.stdout}{_END}"
 
 
 def _table(one: Figure, kept: dict[str, Any]) -> str:

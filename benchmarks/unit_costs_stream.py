@@ -24,7 +24,15 @@ from streams.publisher import Outgoing
 from streams.topic_reader import topic_ends
 
 _FIRST, _LAST = 0.1, 0.9
-_IDLE_S, _ASK_S, _ASK_RATE = 8.0, 12.0, 20.0
+_IDLE_S, _ASK_S, _ASK_RATE = 8.0, 15.0, 10.0
+# So that no answer is lighter, however busy the machine is.
+_PATIENT_MS = 60_000
+_WHOLE_ANSWERS = {
+    "query_cache": 0,
+    "query_passage_cache": 0,
+    "query_max_wait_ms": _PATIENT_MS,
+    "query_passages_ms": _PATIENT_MS,
+}
 _LOGS = Path("parts") / "data" / "kafka" / "logs"
 
 
@@ -32,7 +40,10 @@ def measure_stream(folder: Path, milvus_server: Path, model: str, people: int) -
     """Figures by name, units in the names; `people` are streamed three times: new, renamed, with other texts."""
     with Installation(folder, milvus_server, model) as one:
         stream = _Stream(one, folder, people)
-        found = stream.first_load() | stream.renamed() | stream.another_joins() | stream.asked()
+        try:
+            found = stream.first_load() | stream.renamed() | stream.another_joins() | stream.asked()
+        finally:
+            stream.close()
     return {"people": people, **found, **_table(folder / "state", people)}
 
 
@@ -49,6 +60,10 @@ class _Stream:
             TopicPartition(self._topics.receipts.name, number)
             for number in topic_ends(self._config, self._topics.receipts.name)
         ]
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._consumer.close()
 
     def first_load(self) -> dict[str, object]:
         """A backlog of new profiles, taken in and worked off."""
@@ -120,7 +135,7 @@ class _Stream:
 
     def asked(self) -> dict[str, object]:
         """Questions that nobody asked before, about people whose sentences are not kept: what is dearest."""
-        given = self._one.settings.model_copy(update={"query_cache": 0, "query_passage_cache": 0})
+        given = self._one.settings.model_copy(update=_WHOLE_ANSWERS)
         settings = Settings(**{name: getattr(given, name) for name in given.model_fields_set})
         began = time.monotonic()
         process = self._one.start(settings, "serve")

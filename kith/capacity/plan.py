@@ -17,6 +17,8 @@ from schemas.topics import Topic, Topics
 _TABLE_BUFFER_BYTES, _TABLE_FILTER_BITS = 16 << 20, 10
 # What `streams/app.py` sets.
 _COMMIT_S = 0.5
+# Of `streams/backfill.py`: the records that it keeps under way.
+_BACKFILL_WINDOW = 1000
 _MEASURED_DIM = 384
 _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
 # What the chart and KITH_PARTITIONS allow.
@@ -130,6 +132,12 @@ def _warnings(sheet: Sheet) -> list[str]:
         found.append(
             f"{partitions:,.0f} partitions are more than KITH_PARTITIONS takes ({_MOST_PARTITIONS:,}): "
             "allow more replay hours, or split the people over installations."
+        )
+    busy = _BACKFILL_WINDOW // int(Settings.model_fields["batch_max_records"].default)
+    if sheet.known.get("replay_hours") and sheet.value("replay_indexers") > busy:
+        found.append(
+            f"A backfill keeps {_BACKFILL_WINDOW:,} records under way, work for {busy} indexers, and a rollout "
+            "is filled by one process: for more, the source has to send everybody on profile.changes."
         )
     if sheet.has("milvus_search_cpu"):
         segments, each = sheet.value("segments"), sheet.value("milvus_cpu_per_segment_search")

@@ -9,7 +9,7 @@ import typer
 
 from kith.capacity.plan import make_plan
 from kith.capacity.unit_costs import FILE, read_unit_costs
-from kith.commands.plan_display import as_mapping, as_markdown, as_text
+from kith.commands.plan_display import as_mapping, as_markdown, as_text, chosen
 
 _WARNED = 1
 
@@ -41,6 +41,7 @@ def plan(
     polling_s: float | None = typer.Option(None, help="KEDA's pollingInterval; assumed 15, the chart's."),
     scale_up_wait_s: float | None = typer.Option(None, help="How long a lag has to last; assumed 30, the chart's."),
     scale_down_wait_s: float | None = typer.Option(None, help="How long it has to be calm; assumed 900, the chart's."),
+    section: list[str] | None = typer.Option(None, help="Only these sections, by their headings; may be repeated."),
     unit_costs: Path = typer.Option(FILE, help="Unit costs of another machine, in the same form."),
     as_json: bool = typer.Option(False, "--json", help="Print every value, formula and origin as JSON."),
     markdown: bool = typer.Option(False, "--markdown", help="Print tables for a document."),
@@ -52,11 +53,13 @@ def plan(
 
     Example: `kith plan --profiles 1.3e9 --changes-per-day 2e8 --embedded-share 0.3 --searches-per-second 1000 --peak 3`
     """
-    given = {name: value for name, value in locals().items() if name not in {"unit_costs", "as_json", "markdown"}}
+    given = {
+        name: value for name, value in locals().items() if name not in {"section", "unit_costs", "as_json", "markdown"}
+    }
     made = make_plan(given, read_unit_costs(unit_costs))
     if as_json:
         typer.echo(json.dumps(as_mapping(made)))
     else:
-        typer.echo(as_markdown(made) if markdown else as_text(made))
+        typer.echo((as_markdown if markdown else as_text)(made, chosen(made, section)))
     if made.warnings:
         raise typer.Exit(_WARNED)

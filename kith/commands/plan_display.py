@@ -9,6 +9,7 @@ from itertools import groupby
 
 from kith.capacity.plan import Plan
 from kith.capacity.sheet import Line, Origin, Resource
+from kith.errors import InputError
 
 _PREFIXES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _STEP, _EXACT, _SMALL = 1024, 1000, 0.001
@@ -42,13 +43,27 @@ def _plain(value: float) -> str:
     return f"{value:.6g}"
 
 
-def as_text(plan: Plan) -> str:
-    """Every line with its arithmetic, what drives the costs, and what it rests on."""
-    return "\n".join([*_text_lines(plan), *_text_drivers(plan), *_text_known(plan), *_text_notes(plan)])
+def chosen(plan: Plan, headings: Sequence[str] | None) -> list[str]:
+    """The sections to show; none for all, with what belongs to the plan as a whole.
+
+    Raises:
+        kith.errors.InputError: the plan has no such section.
+    """
+    there = list(dict.fromkeys(line.section for line in plan.sheet.lines.values()))
+    for heading in headings or ():
+        if heading not in there:
+            raise InputError(f"The plan has no section {heading!r}.", f"It has {', '.join(there)}.")
+    return list(headings or ())
 
 
-def _text_lines(plan: Plan) -> Iterator[str]:
-    for section, lines in _by_section(plan):
+def as_text(plan: Plan, sections: Sequence[str] = ()) -> str:
+    """Every line with its arithmetic, what drives the costs, and what it rests on; or only such sections."""
+    whole = () if sections else (*_text_drivers(plan), *_text_known(plan), *_text_notes(plan))
+    return "\n".join([*_text_lines(plan, sections), *whole])
+
+
+def _text_lines(plan: Plan, sections: Sequence[str]) -> Iterator[str]:
+    for section, lines in _by_section(plan, sections):
         yield f"{section}"
         for line in lines:
             yield f"  {line.formula.name:26} {shown(line.value, line.formula.unit):>14}   {line.formula.what}"
@@ -79,23 +94,26 @@ def _text_notes(plan: Plan) -> Iterator[str]:
         yield f"Warning: {one}"
 
 
-def as_markdown(plan: Plan) -> str:
-    """Tables for a document: lines, drivers, assumptions."""
+def as_markdown(plan: Plan, sections: Sequence[str] = ()) -> str:
+    """The same as tables for a document."""
     rows = ["| line | result | arithmetic |", "|---|---|---|"]
-    for section, lines in _by_section(plan):
+    for section, lines in _by_section(plan, sections):
         rows.append(f"| **{section}** | | |")
         for line in lines:
             result = f"{line.formula.what}: **{shown(line.value, line.formula.unit)}**"
             rows.append(f"| `{line.formula.name}` | {result} | `{line.formula.formula}` = `{with_numbers(line)}` |")
-    rows += ["", "| cost | driven by |", "|---|---|"]
-    rows += [f"| {resource} | {_driven(plan, resource)} |" for resource in Resource]
+    return "\n".join(rows if sections else [*rows, *_markdown_rest(plan)])
+
+
+def _markdown_rest(plan: Plan) -> Iterator[str]:
+    yield from ("", "| cost | driven by |", "|---|---|")
+    yield from (f"| {resource} | {_driven(plan, resource)} |" for resource in Resource)
     assumed = [one for one in plan.sheet.used() if one.origin is Origin.ASSUMED]
     told = "; ".join(f"{one.what}: {shown(one.value, one.unit)} (`{one.source}`)" for one in assumed)
-    rows += ["", f"Assumed: {told}."]
+    yield from ("", f"Assumed: {told}.")
     for title, notes in (("Not in it", plan.left_out), ("Against it", plan.warnings)):
         if notes:
-            rows += ["", f"{title}: {' '.join(notes)}"]
-    return "\n".join(rows)
+            yield from ("", f"{title}: {' '.join(notes)}")
 
 
 def as_mapping(plan: Plan) -> dict[str, object]:
@@ -121,9 +139,10 @@ def as_mapping(plan: Plan) -> dict[str, object]:
     }
 
 
-def _by_section(plan: Plan) -> Iterator[tuple[str, Sequence[Line]]]:
+def _by_section(plan: Plan, wanted: Sequence[str]) -> Iterator[tuple[str, Sequence[Line]]]:
     for section, lines in groupby(plan.sheet.lines.values(), lambda line: line.section):
-        yield section, list(lines)
+        if not wanted or section in wanted:
+            yield section, list(lines)
 
 
 def _driven(plan: Plan, resource: Resource) -> str:

@@ -45,6 +45,18 @@ def test_a_plan_that_something_stands_against_ends_with_1():
     assert "KITH_PARTITIONS" in text
 
 
+def test_only_the_sections_that_were_asked_for_are_shown():
+    _code, text = printed(*LEAST, "--section", "Traffic", "--markdown")
+    assert [line.split("|")[1].strip() for line in text.splitlines()[2:]] == [
+        "**Traffic**",
+        "`changes_per_s`",
+        "`texts_per_s`",
+    ]
+    done = run({}, *LEAST, "--section", "Trafic")
+    assert done.returncode == 2
+    assert "no section 'Trafic'. It has Traffic, Indexers" in done.stderr
+
+
 def test_what_is_refused_is_one_line_and_2():
     done = run({}, "plan", "--profiles", "0", "--changes-per-day", "1")
     assert done.returncode == 2

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.unit_cost_file import FIGURES
+from kith.capacity import plan
 from kith.capacity.arithmetic import evaluate, names_in
 from kith.capacity.formulas import TOTALS, sections
 from kith.capacity.parameters import PARAMETERS, checked
@@ -16,6 +17,7 @@ from kith.capacity.sheet import Origin, Resource
 from kith.capacity.unit_costs import UnitCost
 from kith.errors import InputError
 from streams import app, state_store
+from streams.backfill import BackfillBounds
 
 COST_NAMES = [one.name for one in FIGURES]
 ASKED = {"profiles": 1e6, "changes_per_day": 1e6, "searches_per_second": 10.0}
@@ -44,8 +46,8 @@ DEMANDS = st.fixed_dictionaries(
 
 @given(DEMANDS, COSTS)
 def test_every_line_is_what_its_formula_gives_and_is_a_number_that_is_not_below_0(demand, costs):
-    plan = make_plan(demand, costs)
-    for line in plan.sheet.lines.values():
+    made = make_plan(demand, costs)
+    for line in made.sheet.lines.values():
         assert evaluate(line.formula.formula, line.inputs) == line.value
         assert math.isfinite(line.value)
         assert line.value >= 0
@@ -53,12 +55,12 @@ def test_every_line_is_what_its_formula_gives_and_is_a_number_that_is_not_below_
 
 @given(DEMANDS, COSTS)
 def test_the_sums_are_those_of_their_parts(demand, costs):
-    plan = make_plan(demand, costs)
+    made = make_plan(demand, costs)
     for resource in Resource:
-        parts = [line.value for line in plan.sheet.parts_of(resource)]
-        assert plan.total(resource) == pytest.approx(sum(parts))
-        if plan.total(resource):
-            assert sum(share for _name, share in plan.drivers(resource)) == pytest.approx(1)
+        parts = [line.value for line in made.sheet.parts_of(resource)]
+        assert made.total(resource) == pytest.approx(sum(parts))
+        if made.total(resource):
+            assert sum(share for _name, share in made.drivers(resource)) == pytest.approx(1)
         assert parts == sorted(parts, reverse=True)
 
 
@@ -155,14 +157,14 @@ def test_a_cost_that_is_missing_is_named():
 
 
 def test_what_was_not_given_is_shown_as_assumed_or_left_out():
-    plan = make_plan({"profiles": 10.0, "changes_per_day": 10.0}, ONES)
-    origins = {one.name: one.origin for one in plan.sheet.used()}
+    made = make_plan({"profiles": 10.0, "changes_per_day": 10.0}, ONES)
+    origins = {one.name: one.origin for one in made.sheet.used()}
     assert origins["embedded_share"] is Origin.ASSUMED
     assert origins["profiles"] is Origin.GIVEN
-    told = " ".join(plan.left_out)
+    told = " ".join(made.left_out)
     for option in ("--searches-per-second", "--gpu-texts-per-second", "--node-memory-gib", "--replay-hours"):
         assert option in told
-    assert not plan.sheet.has("gpus")
+    assert not made.sheet.has("gpus")
 
 
 def test_a_gpu_takes_embedding_off_the_processors_and_stands_in_every_pod():
@@ -173,10 +175,16 @@ def test_a_gpu_takes_embedding_off_the_processors_and_stands_in_every_pod():
     assert with_one.value("gpus") == with_one.value("indexers")
 
 
+def test_a_replay_by_more_indexers_than_a_backfill_keeps_busy_is_warned_of():
+    (told,) = make_plan(ASKED | {"replay_hours": 20.0}, ONES).warnings
+    assert "work for 7 indexers" in told
+    assert make_plan(ASKED | {"replay_hours": 1000.0}, ONES).warnings == []
+
+
 def test_more_partitions_than_allowed_and_too_long_a_search_are_warned_of():
-    plan = make_plan(ASKED | {"changes_per_day": 1e10, "profiles": 1e10}, ONES)
-    assert len(plan.warnings) == 2
-    assert "KITH_PARTITIONS takes (1,024)" in plan.warnings[0]
+    made = make_plan(ASKED | {"changes_per_day": 1e10, "profiles": 1e10}, ONES)
+    assert len(made.warnings) == 2
+    assert "KITH_PARTITIONS takes (1,024)" in made.warnings[0]
     assert make_plan({"profiles": 10.0, "changes_per_day": 10.0}, ONES).warnings == []
 
 
@@ -198,6 +206,7 @@ def test_what_is_declared_elsewhere_is_what_is_declared_there():
     known = make_plan(ASKED, ONES).sheet.known
     assert known["commit_s"].value == app._COMMIT_INTERVAL_S
     assert known["table_buffer_bytes"].value == state_store._WRITE_BUFFER_BYTES
+    assert BackfillBounds().window == plan._BACKFILL_WINDOW
     assert known["changes_days"].value == 7
     assert known["receipts_days"].value == 14
 
