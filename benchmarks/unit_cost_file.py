@@ -52,7 +52,6 @@ FIGURES = (
     Figure("indexer_rate_new_text", "1/s", "one indexer, two cores shared with all parts", "stream/new_text/per_s"),
     Figure("indexer_rate_known_text", "1/s", "the same, changes of fields alone", "stream/known_text/per_s"),
     Figure("indexer_resident_bytes", _BYTES, "memory of an indexer", "stream/indexer_resident_bytes"),
-    Figure("indexer_ready_s", "s", "an indexer's start until it is ready", "stream/start_to_ready_s"),
     Figure(
         "indexer_first_receipt_s", "s", "an indexer's start until its first receipt", "stream/start_to_first_receipt_s"
     ),
@@ -73,16 +72,19 @@ FIGURES = (
     Figure("query_cpu_per_search", _CPU, "query consumer, nothing kept from before", "stream/search/cpu_s/consumer"),
     Figure("broker_cpu_per_search", _CPU, "broker, a question and its answer", "stream/search/cpu_s/broker"),
     Figure("query_resident_bytes", _BYTES, "memory of a query consumer", "stream/query_resident_bytes"),
-    Figure("query_ready_s", "s", "a query consumer's start until it is ready", "stream/query_start_to_ready_s"),
     Figure("milvus_cpu_per_change", _CPU, "Milvus, a row taken in", "stream/new_text/cpu_s/Milvus"),
     Figure("milvus_build_cpu_per_row", _CPU, "Milvus, a row sealed and indexed", "milvus/build_cpu_s_per_row"),
     Figure("milvus_row_memory_bytes", _BYTES, "a row, loaded, index included", "milvus/memory_bytes_per_row"),
     Figure("milvus_row_fields_bytes", _BYTES, "a row's fields in storage", "milvus/stored_bytes_per_row/insert_log"),
     Figure("milvus_row_stats_bytes", _BYTES, "a row's statistics in storage", "milvus/stored_bytes_per_row/stats_log"),
     Figure("milvus_row_index_bytes", _BYTES, "a row's index in storage", "milvus/stored_bytes_per_row/index_files"),
-    Figure("milvus_cpu_per_search", _CPU, "Milvus, a search, whatever it goes through", "milvus/search_cpu_s_beside"),
+    Figure("milvus_cpu_per_search", _CPU, "Milvus, a search in few segments", "milvus/search_cpu_s/few"),
+    Figure("milvus_few_segments", "", "how many these were", "milvus/segments_of_few"),
     Figure(
-        "milvus_cpu_per_segment_search", _CPU, "Milvus, a search, each segment of it", "milvus/search_cpu_s_per_segment"
+        "milvus_cpu_per_segment_search",
+        _CPU,
+        "Milvus, a search, each further segment",
+        "milvus/search_cpu_s_per_segment",
     ),
 )
 

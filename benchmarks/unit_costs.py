@@ -1,6 +1,6 @@
 """What one change, one profile and one question cost: what `kith plan` calculates with.
 
-Kafka, registry, a Milvus server and kith's processes are started for it (`make test-milvus` installs the server).
+Kafka, registry, a Milvus server and kith's processes are started for it (`make bench-costs` installs the server).
 Figures go to `benchmarks/results/unit_costs.json`, and from there to `kith/capacity/unit_costs.toml`.
 
 Example: `python -m benchmarks.unit_costs`

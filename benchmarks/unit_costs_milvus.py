@@ -28,9 +28,10 @@ from workers.render import render
 _NAME, _DIM = "profiles__costs", 384
 _BATCH, _DRAWN = 512, 4000
 # Rows that are there before; further segments and their rows, of at least the 1,024 that Milvus indexes.
-_FIRST, _MORE, _SMALL = 4000, 4, 1500
+_FIRST, _MORE, _SMALL = 4000, 6, 1500
 _CALL_S, _BUILD_S, _SETTLE_S = 60.0, 150.0, 10.0
 _IDLE_S, _SEARCHES, _WARM = 4.0, 400, 30
+_AT_REST_CORES = 0.2
 # What Milvus calls the folders of its object storage.
 _STORED = ("insert_log", "stats_log", "index_files")
 
@@ -46,6 +47,7 @@ def measure_milvus(folder: Path, program: Path, rows: int) -> dict[str, object]:
     try:
         index = MilvusIndex(server.uri)
         create_or_find(index.connection, CollectionInfo(_NAME, "costs", "profile-text-1", _DIM), _deadline())
+        _keep_segments_apart(index)
         filled = _Filled(server, index, _rows(_FIRST + rows + _MORE * _SMALL))
         filled.write(_FIRST)
         before, stored = _loaded_anew(server, index), {name: _stored(folder, name) for name in _STORED}
@@ -119,6 +121,15 @@ def _attempt(call: Callable[[], bool]) -> bool:
         return False
 
 
+def _keep_segments_apart(index: MilvusIndex) -> None:
+    """Milvus would merge them while they are counted."""
+
+    def alter(client: MilvusClient, left: float) -> None:
+        client.alter_collection_properties(_NAME, {"collection.autocompaction.enabled": "false"}, timeout=left)
+
+    index.connection.call("keep segments apart", _CALL_S, alter)
+
+
 def _flush(index: MilvusIndex) -> None:
     def flush(client: MilvusClient, left: float) -> None:
         client.flush(_NAME, timeout=left)
@@ -154,8 +165,8 @@ def _searches(server: Standalone, index: MilvusIndex) -> _Searched:
     queries = chance.standard_normal((_SEARCHES + _WARM, 1, _DIM)).astype(np.float32)
     for query in queries[:_WARM]:
         index.search(_NAME, query, 10, [], _CALL_S)
+    idle = _settled(server)
     segments = index.connection.call("list segments", _CALL_S, _segments)
-    idle = _idle_cores(server)
     began, used = time.monotonic(), _cpu(server)
     for query in queries[_WARM:]:
         index.search(_NAME, query, 10, [], _CALL_S)
@@ -174,8 +185,17 @@ def _of_searches(few: _Searched, many: _Searched) -> dict[str, object]:
         "segments": {"few": sorted(few.segments), "many": sorted(many.segments)},
         "search_cpu_s": {"few": round(few.cpu_s, 7), "many": round(many.cpu_s, 7)},
         "search_cpu_s_per_segment": round(each, 7),
-        "search_cpu_s_beside": round(few.cpu_s - each * len(few.segments), 7),
+        "segments_of_few": len(few.segments),
     }
+
+
+def _settled(server: Standalone) -> float:
+    """Cores that Milvus takes at rest, once it has nothing left to load or to build."""
+    deadline = Deadline.after(_BUILD_S)
+    while (idle := _idle_cores(server)) > _AT_REST_CORES:
+        if deadline.expired():
+            raise RuntimeError(f"Milvus takes {idle:.2f} cores with nothing to do.")
+    return idle
 
 
 def _idle_cores(server: Standalone) -> float:

@@ -210,10 +210,16 @@ SEARCHES = (
         "ceil(profiles * milvus_row_fields_bytes / (segment_mib * 1048576))",
     ),
     Formula(
+        "milvus_cpu_of_a_search",
+        "CPU s",
+        "query nodes, one question",
+        "milvus_cpu_per_search + max(0, segments - milvus_few_segments) * milvus_cpu_per_segment_search",
+    ),
+    Formula(
         "milvus_search_cpu",
         "cores",
         "query nodes",
-        "searches_per_second * (milvus_cpu_per_search + segments * milvus_cpu_per_segment_search) / utilization",
+        "searches_per_second * milvus_cpu_of_a_search / utilization",
         _CORES,
     ),
     Formula(

@@ -19,6 +19,8 @@ _TABLE_BUFFER_BYTES, _TABLE_FILTER_BITS = 16 << 20, 10
 _COMMIT_S = 0.5
 # Of `streams/backfill.py`: the records that it keeps under way.
 _BACKFILL_WINDOW = 1000
+# CPU seconds of one search that are told of, however many processors share them.
+_LONG_SEARCH_S = 1.0
 _MEASURED_DIM = 384
 _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
 # What the chart and KITH_PARTITIONS allow.
@@ -139,13 +141,11 @@ def _warnings(sheet: Sheet) -> list[str]:
             f"A backfill keeps {_BACKFILL_WINDOW:,} records under way, work for {busy} indexers, and a rollout "
             "is filled by one process: for more, the source has to send everybody on profile.changes."
         )
-    if sheet.has("milvus_search_cpu"):
-        segments, each = sheet.value("segments"), sheet.value("milvus_cpu_per_segment_search")
-        if segments * each > 1:
-            found.append(
-                f"A search goes through {segments:,.0f} segments, {segments * each:.1f} CPU seconds: "
-                "larger segments (--segment-mib) or filters that leave most of them out are needed."
-            )
+    if sheet.has("milvus_cpu_of_a_search") and (taken := sheet.value("milvus_cpu_of_a_search")) > _LONG_SEARCH_S:
+        found.append(
+            f"A search goes through {sheet.value('segments'):,.0f} segments and takes {taken:.1f} CPU seconds: larger "
+            "segments (--segment-mib), or parts of the people that are searched by themselves, are needed."
+        )
     return found
 
 

@@ -188,7 +188,7 @@ def test_more_partitions_than_allowed_and_too_long_a_search_are_warned_of():
     assert make_plan({"profiles": 10.0, "changes_per_day": 10.0}, ONES).warnings == []
 
 
-def test_every_parameter_is_used_somewhere_and_no_name_stands_for_two_things():
+def test_every_parameter_and_cost_is_used_somewhere_and_no_name_stands_for_two_things():
     every = {*OPTIONAL, "profiles", "changes_per_day"}
     formulas = [
         formula
@@ -197,7 +197,7 @@ def test_every_parameter_is_used_somewhere_and_no_name_stands_for_two_things():
         for formula in some
     ]
     used = {name for formula in formulas for name in names_in(formula.formula)}
-    assert {one.name for one in PARAMETERS} - used == set()
+    assert {*(one.name for one in PARAMETERS), *COST_NAMES} - used == set()
     counted = Counter([*(one.name for one in PARAMETERS), *COST_NAMES, *{formula.name for formula in formulas}])
     assert [name for name, count in counted.items() if count > 1] == []
 
