@@ -19,7 +19,7 @@ KEEP ?=
 RELEASE ?= student-v1
 LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
 
-.PHONY: help demo test setup lint format first-half unit integration test-replay test-query test-faults test-milvus test-scale test-training test-security test-clients test-alerts bench bench-query bench-rollout bench-pipeline bench-steady bench-contrast lock lock-rivals student student-v0 clean
+.PHONY: help demo test setup lint format first-half unit integration test-replay test-query test-faults test-milvus test-scale test-training test-security test-clients test-alerts bench bench-costs bench-query bench-rollout bench-pipeline bench-steady bench-contrast lock lock-rivals student student-v0 clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -82,6 +82,9 @@ test-clients: $(TEST) ## A Java service with Spring Kafka's own ReplyingKafkaTem
 
 bench: $(TEST) ## Measure the embedder on this machine, against the pretrained encoder as others run it; 4 to 7 minutes
 	@$(BIN)/python -m benchmarks.embed
+
+bench-costs: $(TEST) $(MILVUS)/.stamp ## What a change, a profile and a question cost: the figures of `kith plan`; about 5 minutes
+	@$(BIN)/python -m benchmarks.unit_costs
 
 bench-query: $(TEST) $(MILVUS)/.stamp ## What the bus costs, what micro-batches give, what overload does; about 10 minutes
 	@$(BIN)/python -m benchmarks.query

@@ -19,6 +19,7 @@ from kith.commands import (
     index,
     local,
     models,
+    plan,
     produce,
     rebuild,
     rollout,
@@ -53,6 +54,7 @@ app.command()(search.search)
 app.command()(index.index)
 app.command()(serve.serve)
 app.command()(gateway.gateway)
+app.command()(plan.plan)
 app.command()(audit.audit)
 app.command()(rebuild.rebuild)
 app.command()(erase.erase)

@@ -8,7 +8,9 @@ import click
 import pytest
 import typer.main
 from prometheus_client import REGISTRY
+from typer.testing import CliRunner
 
+from benchmarks import unit_cost_file
 from kith import metrics
 from kith.cli import app
 from schemas.access import Role, rights_of
@@ -66,6 +68,15 @@ def test_make_targets_that_documents_name_exist():
 def test_the_table_of_settings_is_the_one_that_kith_prints():
     printed = run({}, "settings", "--markdown").stdout
     assert printed in (ROOT / "docs" / "settings.md").read_text(), "write it again: kith settings --markdown"
+
+
+@pytest.mark.parametrize("document", unit_cost_file.DOCUMENTS, ids=lambda path: path.name)
+def test_the_tables_of_plans_are_those_that_kith_prints(document):
+    found = unit_cost_file.blocks(document)
+    assert found
+    for arguments, printed in found:
+        done = CliRunner().invoke(app, arguments)
+        assert done.stdout == printed, "write it again: python -m benchmarks.unit_cost_file"
 
 
 def test_every_metric_is_in_the_operations_guide():

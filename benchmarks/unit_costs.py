@@ -1,0 +1,77 @@
+"""What one change, one profile and one question cost: what `kith plan` calculates with.
+
+Kafka, registry, a Milvus server and kith's processes are started for it (`make bench-costs` installs the server).
+Figures go to `benchmarks/results/unit_costs.json`, and from there to `kith/capacity/unit_costs.toml`.
+
+Example: `python -m benchmarks.unit_costs`
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.environment import describe
+from benchmarks.installation import ROOT
+from benchmarks.record import FOLDER, keep
+from benchmarks.unit_cost_file import write
+from benchmarks.unit_costs_milvus import measure_milvus
+from benchmarks.unit_costs_stream import measure_stream
+
+NAME = "unit_costs"
+VERSIONS = ("onnxruntime", "pymilvus", "faust-streaming", "confluent-kafka", "rocksdict")
+
+
+def main() -> None:
+    """Measure, print, keep, and write the file of the model anew."""
+    options = _options()
+    print(describe(*VERSIONS), flush=True)
+    steps: dict[str, Callable[[Path], dict[str, object]]] = {
+        "stream": lambda folder: measure_stream(folder, options.milvus_server, options.model, options.people),
+        "milvus": lambda folder: measure_milvus(folder, options.milvus_server, options.rows),
+    }
+    figures = _kept()
+    for name in options.only or steps:
+        with tempfile.TemporaryDirectory(prefix="kith-costs-") as folder:
+            figures[name] = steps[name](Path(folder))
+        print(json.dumps(figures[name], indent=1), flush=True)
+    keep(NAME, figures, VERSIONS, lambda axes: _draw(axes, figures))
+    if len(figures) == len(steps):
+        write()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--people", type=int, default=6000, help="who is streamed")
+    parser.add_argument("--rows", type=int, default=20_000, help="rows of the index that is measured by itself")
+    parser.add_argument("--milvus-server", type=Path, default=ROOT / ".milvus-server" / "bin" / "milvus-server")
+    parser.add_argument("--model", default="student-v1")
+    parser.add_argument("--only", nargs="+", choices=["stream", "milvus"], help="what else was measured stays")
+    return parser.parse_args()
+
+
+def _kept() -> dict[str, object]:
+    file = FOLDER / f"{NAME}.json"
+    return dict(json.loads(file.read_text())["figures"]) if file.is_file() else {}
+
+
+def _draw(axes: Any, figures: dict[str, Any]) -> None:
+    """CPU of one change and one question, by process."""
+    stream = figures.get("stream", {})
+    shown = {"change, new text": "new_text", "change of fields alone": "known_text", "question": "search"}
+    left = dict.fromkeys(shown, 0.0)
+    for part in ("indexer", "consumer", "Milvus", "broker", "registry"):
+        widths = [1000 * stream[key]["cpu_s"].get(part, 0.0) if stream else 0.0 for key in shown.values()]
+        axes.barh(list(shown), widths, left=list(left.values()), label=part)
+        left = {name: left[name] + width for name, width in zip(shown, widths, strict=True)}
+    axes.invert_yaxis()
+    axes.set_xlabel("CPU ms")
+    axes.legend()
+
+
+if __name__ == "__main__":
+    main()
