@@ -51,10 +51,15 @@ class Settled:
 
 
 class Receipts:
-    """The receipts of live changes since this was made."""
+    """The receipts of changes since this was made.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        bulk: of those on the bulk lane, in place of live ones.
+    """
+
+    def __init__(self, settings: Settings, *, bulk: bool = False) -> None:
         self._settings, self._topics = settings, wiring.topics(settings)
+        self._of = (self._topics.backfill if bulk else self._topics.changes).name
         self._since: Ends = topic_ends(settings.kafka_client(), self._topics.receipts.name)
 
     def every(self) -> list[Settled]:
@@ -63,7 +68,7 @@ class Receipts:
         found = []
         for stored in read_topic(self._settings.kafka_client(), self._topics.receipts.name, self._since):
             receipt = codec.decode(stored.value or b"", Receipt)
-            if receipt.topic == self._topics.changes.name and receipt.occurred_at:
+            if receipt.topic == self._of and receipt.occurred_at:
                 found.append(Settled(receipt.occurred_at, receipt.settled_at, receipt.outcome))
         codec.close()
         return sorted(found, key=lambda one: one.settled_at)
