@@ -17,7 +17,7 @@ KEEP ?=
 RELEASE ?= student-v1
 LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
 
-.PHONY: help demo test setup lint format first-half unit integration test-replay test-query test-faults test-milvus test-scale test-training test-security test-clients test-alerts bench bench-query bench-rollout lock student student-v0 clean
+.PHONY: help demo test setup lint format first-half unit integration test-replay test-query test-faults test-milvus test-scale test-training test-security test-clients test-alerts bench bench-query bench-rollout bench-freshness bench-concurrency bench-replay lock student student-v0 clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -86,6 +86,15 @@ bench-query: $(TEST) $(MILVUS)/.stamp ## What the bus costs, what micro-batches 
 
 bench-rollout: $(TEST) $(MILVUS)/.stamp ## A rollout of 50,000 people under live traffic, on a Milvus server; 16 to 45 minutes
 	@$(BIN)/python -m benchmarks.rollout --new-text 0.3
+
+bench-freshness: $(TEST) $(MILVUS)/.stamp ## How late a change is found, from a tenth of the capacity to more than it; about 7 minutes
+	@$(BIN)/python -m benchmarks.freshness
+
+bench-concurrency: $(TEST) $(MILVUS)/.stamp ## Searches from 1 to 128 askers, beside an idle indexer and a busy one; about 7 minutes
+	@$(BIN)/python -m benchmarks.query_concurrency
+
+bench-replay: $(TEST) $(MILVUS)/.stamp ## Backfills with 0, 30 and 90 % known texts, and an index made again from the log; about 7 minutes
+	@$(BIN)/python -m benchmarks.replay
 
 student: $(TEST) ## Train teacher and student from the authored data and release the student; under 2 hours on 2 cores
 	@$(BIN)/kith distill teacher

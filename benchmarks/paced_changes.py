@@ -152,12 +152,18 @@ def middle_rate(settled: Sequence[Settled]) -> float:
 
 
 def percentiles(taken_ms: Sequence[float]) -> dict[str, float]:
-    """Of times in milliseconds: 50th, 95th and 99th percentile, the longest, and how many they are."""
-    p50, p95, p99 = np.percentile(taken_ms, [50, 95, 99]) if taken_ms else [float("nan")] * 3
+    """Of times in milliseconds: 50th, 95th and 99th percentile, the longest, and how many they are.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if not taken_ms:
+        raise ValueError("Nothing was measured.")
+    p50, p95, p99 = np.percentile(taken_ms, [50, 95, 99])
     return {
         "count": len(taken_ms),
         "p50_ms": round(float(p50), 1),
         "p95_ms": round(float(p95), 1),
         "p99_ms": round(float(p99), 1),
-        "most_ms": round(float(max(taken_ms, default=float("nan"))), 1),
+        "most_ms": round(float(max(taken_ms)), 1),
     }

@@ -64,7 +64,7 @@ def main() -> None:
         people = {made.profile_id: made.profile for made in synthetic_profiles(options.people, seed=3)}
         first = _first_load(one.settings, people, Path(folder))
         rounds = _backfills(one, indexer, options, people, Path(folder))
-        rows = [_row(share, [taken[share] for taken in rounds], rounds) for share in options.shares]
+        rows = [row_of(share, [taken[share] for taken in rounds], rounds) for share in options.shares]
         rebuilds = [_rebuilt(one.settings, indexer) for _ in range(options.rounds)]
     _print(first, rows, rebuilds)
     figures = {
@@ -110,24 +110,24 @@ def _backfills(
         taken = {}
         for share in options.shares:
             file = folder / f"people-{number}-{share:g}.jsonl"
-            file.write_bytes(b"".join(_lines(people, share, f"round {number + 1}, {share:g} %")))
+            file.write_bytes(b"".join(lines(people, share, f"round {number + 1}, {share:g} %")))
             taken[share] = _backfilled(one.settings, indexer, file)
             say(f"round {number + 1} of {options.rounds}, {share:g} % known: {json.dumps(taken[share])}")
         rounds.append(taken)
     return rounds
 
 
-def _lines(people: dict[str, Profile], share: float, what: str) -> Sequence[bytes]:
+def lines(people: dict[str, Profile], share: float, what: str) -> Sequence[bytes]:
     """A line for everybody, as they are then; so many percent of them, evenly, keep their text."""
     version = int(1e6 * time.time())
-    lines = []
+    made = []
     for number, (who, profile) in enumerate(people.items()):
         now = replace(profile, name=f"Name in {what}")
         if int((number + 1) * share / 100) == int(number * share / 100):
             now = replace(now, headline=f"{HEADLINES[number % len(HEADLINES)]}, {what}")
         people[who] = now
-        lines.append(write_line(who, now).replace(b"{", b'{"version": %d, ' % version, 1))
-    return lines
+        made.append(write_line(who, now).replace(b"{", b'{"version": %d, ' % version, 1))
+    return made
 
 
 def _backfilled(settings: Settings, indexer: subprocess.Popen[bytes], file: Path) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def _embedded(indexer: subprocess.Popen[bytes]) -> int:
     return int(sum(float(value) for value in re.findall(r"^kith_embedded_total\S* (\S+)", told, re.MULTILINE)))
 
 
-def _row(
+def row_of(
     share: float, taken: Sequence[Mapping[str, Any]], rounds: Sequence[Mapping[float, Mapping[str, Any]]]
 ) -> dict[str, Any]:
     """Medians over the rounds; the ratio is to the first share, round by round."""
