@@ -29,6 +29,7 @@ from typing import Any
 from benchmarks.environment import describe
 from benchmarks.index_seeker import Seeker
 from benchmarks.installation import ROOT, Installation, kith, say, wait_level
+from benchmarks.other_processes import Others
 from benchmarks.paced_changes import Planned, Receipts, middle_rate, percentiles, plan, poisson, send
 from benchmarks.record import keep
 
@@ -70,42 +71,46 @@ def _options() -> argparse.Namespace:
 
 
 def _measure(one: Installation, options: argparse.Namespace) -> dict[str, Any]:
-    rates = [_backlog(one, options, seed) for seed in range(1, BACKLOGS + 1)]
-    capacity = median(rates)
-    say(f"capacity: {capacity:.0f} changes/s, median of {', '.join(f'{rate:.0f}' for rate in rates)}")
+    backlogs = [_backlog(one, options, seed) for seed in range(1, BACKLOGS + 1)]
+    capacity = median(backlog["changes_per_s"] for backlog in backlogs)
+    say(f"capacity: {capacity:.0f} changes/s")
     print(HEADER, flush=True)
     steps = [_step(one, options, load, load / 100 * capacity) for load in options.loads]
     after = _backlog(one, options, BACKLOGS + 1)
-    say(f"a backlog after all that: {after:.0f} changes/s")
     return {
         "profiles": options.profiles,
         "seconds_a_load": options.seconds,
-        "capacity_per_s": round(capacity, 1),
-        "backlogs_per_s": [round(rate, 1) for rate in rates],
-        "backlog_after_per_s": round(after, 1),
+        "capacity_per_s": capacity,
+        "backlogs": backlogs,
+        "backlog_after": after,
         "steps": steps,
     }
 
 
-def _backlog(one: Installation, options: argparse.Namespace, seed: int) -> float:
+def _backlog(one: Installation, options: argparse.Namespace, seed: int) -> dict[str, float]:
     """The rate of a backlog that is all due at once; what the sampled ones of a step are searched by runs beside it."""
     planned = plan(one.settings, options.profiles, [0.0] * options.backlog, seed)
-    receipts = Receipts(one.settings)
+    receipts, others = Receipts(one.settings), Others()
     with Seeker(one.settings, SEEK_PAUSE_S) as seeker:
-        send(one.settings, planned, _every(seeker, options.backlog // 64))
+        send(one.settings, planned, _every(seeker, max(1, options.backlog // 64)))
         _found_all(seeker)
         wait_level(one.settings)
-    return middle_rate(receipts.every())
+    cores = others.cores()
+    rate = round(middle_rate(receipts.every()), 1)
+    say(f"a backlog of {options.backlog:,}: {rate:.0f} changes/s; others took {cores} cores meanwhile")
+    return {"changes_per_s": rate, "others_cores": cores}
 
 
 def _step(one: Installation, options: argparse.Namespace, load: float, rate: float) -> dict[str, Any]:
     seed = 100 + int(10 * load)
     planned = plan(one.settings, options.profiles, list(poisson(rate, options.seconds, random.Random(seed))), seed)
+    others = Others()
     receipts, began_ms, ended_ms = Receipts(one.settings), planned[0].due_ms, planned[-1].due_ms
     with Seeker(one.settings, SEEK_PAUSE_S) as seeker:
         late = send(one.settings, planned, _every(seeker, max(1, round(rate / options.sampled))))
         _found_all(seeker)
         wait_level(one.settings)
+    cores = others.cores()
     settled, warm_ms = receipts.every(), began_ms + 1000 * min(WARM_S, options.seconds / 4)
     if len(settled) != len(planned):
         raise RuntimeError(f"{len(planned)} changes have {len(settled)} receipts")
@@ -115,6 +120,7 @@ def _step(one: Installation, options: argparse.Namespace, load: float, rate: flo
         "settled_per_s": round(1000 * sum(s.settled_at <= ended_ms for s in settled) / (ended_ms - began_ms), 1),
         "left_at_the_end": sum(s.settled_at > ended_ms for s in settled),
         "sent_late_p99_ms": percentiles(late)["p99_ms"],
+        "others_cores": cores,
         "search_p50_ms": percentiles(seeker.searches_ms)["p50_ms"],
         "searched": percentiles([found.took_ms for found in seeker.found if found.due_ms >= warm_ms]),
         "receipts": percentiles([s.took_ms for s in settled if s.occurred_at >= warm_ms]),
@@ -142,8 +148,9 @@ def _found_all(seeker: Seeker) -> None:
 
 
 HEADER = (
-    f"{'load':>6} {'offered/s':>9} {'settled/s':>9} {'left':>5} {'late p99':>8} {'search p50':>10}   "
-    f"{'searched: n':>11} {'p50':>7} {'p95':>7} {'p99':>7}  {'receipts: n':>11} {'p50':>7} {'p95':>7} {'p99':>7}   (ms)"
+    f"{'load':>6} {'offered/s':>9} {'settled/s':>9} {'left':>5} {'late p99':>8} {'search p50':>10} {'others':>6}  "
+    f"{'searched: n':>11} {'p50':>7} {'p95':>7} {'p99':>7}  "
+    f"{'receipts: n':>11} {'p50':>7} {'p95':>7} {'p99':>7}  ms"
 )
 
 
@@ -154,7 +161,8 @@ def _line(row: Mapping[str, Any]) -> str:
     )
     return (
         f"{row['load_percent']:5.0f}% {row['offered_per_s']:9.1f} {row['settled_per_s']:9.1f} "
-        f"{row['left_at_the_end']:5} {row['sent_late_p99_ms']:8.1f} {row['search_p50_ms']:10.1f}   {told}"
+        f"{row['left_at_the_end']:5} {row['sent_late_p99_ms']:8.1f} {row['search_p50_ms']:10.1f} "
+        f"{row['others_cores']:6.2f}  {told}"
     )
 
 

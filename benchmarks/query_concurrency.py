@@ -29,6 +29,7 @@ from typing import Any
 
 from benchmarks.environment import describe
 from benchmarks.installation import ROOT, Installation, kith, say, wait_level
+from benchmarks.other_processes import Others
 from benchmarks.paced_changes import Receipts, Settled, middle_rate, percentiles, plan, poisson, send
 from benchmarks.query_load import Answers, at_rate, from_askers, questions
 from benchmarks.record import keep
@@ -45,10 +46,11 @@ WARM_S, FLOW_S = 5.0, 3.0
 
 @dataclass
 class Asked:
-    """What came of one number of askers, all rounds together; answers a second of each round."""
+    """What came of so many askers in all rounds; of each round answers a second, and cores that others took."""
 
     answers: Answers = field(default_factory=Answers)
     rates: list[float] = field(default_factory=list)
+    others: list[float] = field(default_factory=list)
     settled: list[Settled] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -103,11 +105,12 @@ def _options() -> argparse.Namespace:
 
 def _capacity(one: Installation, options: argparse.Namespace) -> float:
     planned = plan(one.settings, options.profiles, [0.0] * options.backlog, 1)
-    receipts = Receipts(one.settings)
+    receipts, others = Receipts(one.settings), Others()
     send(one.settings, planned)
     wait_level(one.settings)
+    cores = others.cores()
     rate = middle_rate(receipts.every())
-    say(f"the indexer works off a backlog at {rate:.0f} changes/s")
+    say(f"the indexer works off a backlog at {rate:.0f} changes/s; others took {cores} cores meanwhile")
     return rate
 
 
@@ -132,12 +135,13 @@ def _passes(one: Installation, client: SearchClient, options: argparse.Namespace
 
 def _level(client: SearchClient, asked: Asked, askers: int, for_s: float, seed: int) -> tuple[float, float]:
     """Ask from so many, and note what came of it; when it began and ended, milliseconds since the epoch."""
-    began, began_ms = time.monotonic(), 1000 * time.time()
+    others, began, began_ms = Others(), time.monotonic(), 1000 * time.time()
     answers = from_askers(client, questions(seed), askers, for_s)
     seconds = time.monotonic() - began
     asked.answers.every += answers.every
     asked.rates.append(answers.ok() / seconds)
     asked.seconds += seconds
+    asked.others.append(others.cores())
     return began_ms, began_ms + 1000 * seconds
 
 
@@ -176,6 +180,7 @@ def _row(beside: str, askers: int, asked: Asked) -> dict[str, Any]:
         "least_per_s": round(min(asked.rates), 1),
         "most_per_s": round(max(asked.rates), 1),
         **percentiles([one.took_ms for one in ok]),
+        "others_cores": round(sum(asked.others) / len(asked.others), 2),
         "lighter": sum(one.degraded for one in ok),
         "refused": answers.statuses().get(ReplyStatus.OVERLOADED, 0),
         "failed": len(answers.every) - len(ok) - answers.statuses().get(ReplyStatus.OVERLOADED, 0),
@@ -187,7 +192,8 @@ def _row(beside: str, askers: int, asked: Asked) -> dict[str, Any]:
 def _print(rows: Sequence[Mapping[str, Any]]) -> None:
     print(
         f"{'indexer':8} {'askers':>6} {'answers/s':>9} {'(range)':>15} {'p50':>6} {'p95':>6} {'p99':>6} {'(ms)':4} "
-        f"{'answers':>8} {'lighter':>8} {'refused':>8} {'failed':>6} {'changes/s':>9} {'change p95 ms':>13}"
+        f"{'answers':>8} {'lighter':>8} {'refused':>8} {'failed':>6} {'changes/s':>9} {'change p95 ms':>13} "
+        f"{'others':>6}"
     )
     for row in rows:
         spread = f"({row['least_per_s']:.1f}-{row['most_per_s']:.1f})"
@@ -195,7 +201,8 @@ def _print(rows: Sequence[Mapping[str, Any]]) -> None:
         print(
             f"{row['indexer']:8} {row['askers']:6} {row['answers_per_s']:9.1f} {spread:>15} {row['p50_ms']:6.0f} "
             f"{row['p95_ms']:6.0f} {row['p99_ms']:6.0f} {'':4} {row['count']:8,} {row['lighter']:8,} "
-            f"{row['refused']:8,} {row['failed']:6} {row['changes_settled_per_s']:9.1f} {fresh:>13}"
+            f"{row['refused']:8,} {row['failed']:6} {row['changes_settled_per_s']:9.1f} {fresh:>13} "
+            f"{row['others_cores']:6.2f}"
         )
 
 

@@ -35,6 +35,7 @@ import psutil
 from benchmarks.environment import describe
 from benchmarks.installation import ROOT, Installation, kith, say, wait_level
 from benchmarks.live_traffic import HEADLINES
+from benchmarks.other_processes import Others
 from benchmarks.paced_changes import Receipts, middle_rate
 from benchmarks.record import keep
 from distill.synthetic import synthetic_profiles
@@ -131,10 +132,12 @@ def lines(people: dict[str, Profile], share: float, what: str) -> Sequence[bytes
 
 
 def _backfilled(settings: Settings, indexer: subprocess.Popen[bytes], file: Path) -> dict[str, Any]:
-    receipts, embedded, began = Receipts(settings, bulk=True), _embedded(indexer), time.monotonic()
+    others, receipts = Others(), Receipts(settings, bulk=True)
+    embedded, began = _embedded(indexer), time.monotonic()
     kith(settings, "backfill", "run", "--from", str(file), "--json")
     wait_level(settings)
-    whole_s, settled = time.monotonic() - began, receipts.every()
+    whole_s, cores = time.monotonic() - began, others.cores()
+    settled = receipts.every()
     return {
         "records": len(settled),
         "indexed": sum(each.outcome is Outcome.INDEXED for each in settled),
@@ -142,6 +145,7 @@ def _backfilled(settings: Settings, indexer: subprocess.Popen[bytes], file: Path
         "embedded": _embedded(indexer) - embedded,
         "records_per_s": round(middle_rate(settled), 1),
         "whole_s": round(whole_s, 1),
+        "others_cores": cores,
     }
 
 
@@ -165,13 +169,16 @@ def row_of(
         "least_per_s": min(rates),
         "most_per_s": max(rates),
         "times_the_first": round(median(rate / first for rate, first in zip(rates, firsts, strict=True)), 2),
-        **{name: median(one[name] for one in taken) for name in ("records", "embedded", "unchanged", "whole_s")},
+        **{
+            name: median(one[name] for one in taken)
+            for name in ("records", "embedded", "unchanged", "whole_s", "others_cores")
+        },
     }
 
 
 def _rebuilt(settings: Settings, indexer: subprocess.Popen[bytes]) -> dict[str, Any]:
     """Drop the collection and fill it again; what the command said, and how long nothing was live meanwhile."""
-    embedded, began = _embedded(indexer), time.monotonic()
+    others, embedded, began = Others(), _embedded(indexer), time.monotonic()
     printed, hidden_s = _while_hidden(settings)
     said = json.loads(printed)
     taken = {
@@ -180,6 +187,7 @@ def _rebuilt(settings: Settings, indexer: subprocess.Popen[bytes]) -> dict[str, 
         "written_s": round(said["seconds"], 1),
         "not_searchable_s": round(hidden_s, 1),
         "whole_s": round(time.monotonic() - began, 1),
+        "others_cores": others.cores(),
         "embedded": _embedded(indexer) - embedded,
         "right": said["right"],
         "wrong": said["wrong"],
@@ -206,12 +214,15 @@ def _while_hidden(settings: Settings) -> tuple[str, float]:
 
 def _print(first: float, rows: Sequence[Mapping[str, Any]], rebuilds: Sequence[Mapping[str, Any]]) -> None:
     print(f"first load over the change stream: {first:.0f} records/s")
-    print(f"{'known':>6} {'records/s':>9} {'(range)':>15} {'times':>6} {'embedded':>9} {'of':>8} {'whole s':>8}")
+    print(
+        f"{'known':>6} {'records/s':>9} {'(range)':>15} {'times':>6} {'embedded':>9} {'of':>8} {'whole s':>8} "
+        f"{'others':>6}"
+    )
     for row in rows:
         spread = f"({row['least_per_s']:.0f}-{row['most_per_s']:.0f})"
         print(
             f"{row['known_percent']:5.0f}% {row['records_per_s']:9.0f} {spread:>15} {row['times_the_first']:6.2f} "
-            f"{row['embedded']:9,.0f} {row['records']:8,.0f} {row['whole_s']:8.1f}"
+            f"{row['embedded']:9,.0f} {row['records']:8,.0f} {row['whole_s']:8.1f} {row['others_cores']:6.2f}"
         )
     middle = {name: median(one[name] for one in rebuilds) for name in ("records_per_s", "not_searchable_s", "whole_s")}
     print(
