@@ -19,7 +19,7 @@ KEEP ?=
 RELEASE ?= student-v1
 LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
 
-.PHONY: help demo test setup lint format first-half unit integration test-replay test-query test-faults test-milvus test-scale test-training test-security test-clients test-alerts bench bench-costs bench-query bench-rollout bench-pipeline bench-steady bench-contrast lock lock-rivals student student-v0 clean
+.PHONY: help demo test setup lint format first-half unit integration test-replay test-query test-faults test-milvus test-scale test-training test-security test-clients test-alerts bench bench-costs bench-query bench-freshness bench-concurrency bench-replay bench-rollout bench-pipeline bench-steady bench-contrast lock lock-rivals student student-v0 clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -100,6 +100,15 @@ bench-steady: $(TEST) $(MILVUS)/.stamp ## Ten minutes at 80 % of what one backlo
 
 bench-contrast: $(TEST) $(MILVUS)/.stamp ## The same thousand events through kith and four other consumers, and what each gets wrong; 4 to 8 minutes
 	@$(BIN)/python -m benchmarks.contrast
+
+bench-freshness: $(TEST) $(MILVUS)/.stamp ## How late a change is found, from a tenth of the capacity to more than it; about 7 minutes
+	@$(BIN)/python -m benchmarks.freshness
+
+bench-concurrency: $(TEST) $(MILVUS)/.stamp ## Searches from 1 to 128 askers, beside an idle indexer and a busy one; about 7 minutes
+	@$(BIN)/python -m benchmarks.query_concurrency
+
+bench-replay: $(TEST) $(MILVUS)/.stamp ## Backfills with 0, 30 and 90 % known texts, and an index made again from the log; about 7 minutes
+	@$(BIN)/python -m benchmarks.replay
 
 student: $(TEST) ## Train teacher and student from the authored data and release the student; under 2 hours on 2 cores
 	@$(BIN)/kith distill teacher
