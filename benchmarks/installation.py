@@ -83,12 +83,16 @@ class Installation:
         """Settings of an indexer of that release."""
         return self.settings.model_copy(update={"model_dir": MODELS / model})
 
-    def start(self, settings: Settings, verb: str) -> subprocess.Popen[bytes]:
-        """Start `kith index` or `kith serve`, and wait until it is ready but for a backlog; ended with the rest."""
+    def start(self, settings: Settings, verb: str, module: str = "kith") -> subprocess.Popen[bytes]:
+        """Start `kith index` or `kith serve`, and wait until it is ready but for a backlog; ended with the rest.
+
+        Args:
+            module: what stands in for `kith`, and takes the same arguments.
+        """
         port, log = free_port(), self._folder / f"{verb}-{len(self._workers)}.log"
         with log.open("wb") as file:
             process = subprocess.Popen(  # noqa: S603 - the arguments are ours
-                _command(settings, verb, "--health-port", str(port)), stdout=file, stderr=file
+                _command(settings, verb, "--health-port", str(port), module=module), stdout=file, stderr=file
             )
         self._workers.append(process)
         deadline = Deadline.after(_START_S)
@@ -147,7 +151,7 @@ def _started(port: int) -> bool:
     return reasons.keys() <= {"lag"}
 
 
-def _command(settings: Settings, *arguments: str) -> Sequence[str]:
+def _command(settings: Settings, *arguments: str, module: str = "kith") -> Sequence[str]:
     given = {name: getattr(settings, name) for name in settings.model_fields_set}
     variables = [f"{ENV_PREFIX}{name.upper()}={value}" for name, value in given.items()]
-    return ["/usr/bin/env", *variables, sys.executable, "-m", "kith", *arguments]
+    return ["/usr/bin/env", *variables, sys.executable, "-m", module, *arguments]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import faust
 
@@ -24,6 +25,7 @@ from streams.lag import LagWatch
 from streams.publisher import Publisher
 from streams.state_store import StateStore
 from streams.topics import TopicAdmin
+from workers.contract import Embedder
 from workers.embedding import RunsOn
 from workers.indexing import ModelIndexer
 
@@ -39,18 +41,29 @@ class IndexerParts:
     runs_on: RunsOn
 
 
-def indexer(settings: Settings, data_dir: Path) -> IndexerParts:
+class PlacedEmbedder(Embedder, Protocol):
+    """An embedder that tells where it runs."""
+
+    @property
+    def runs_on(self) -> RunsOn:
+        """Where, and how."""
+        ...
+
+
+def indexer(settings: Settings, data_dir: Path, embedder: PlacedEmbedder | None = None) -> IndexerParts:
     """The indexer.
 
     Args:
         data_dir: folder that belongs to this process alone.
+        embedder: in place of the release's own model.
 
     Raises:
         kith.errors.Unavailable: Milvus does not answer.
         kith.errors.ReleaseError: the model release is missing or altered.
         kith.errors.InputError: its topics do not have as many partitions.
     """
-    model, held, render = wiring.embedder(settings), wiring.index(settings), wiring.renderer(settings)
+    model: PlacedEmbedder = embedder or wiring.embedder(settings)
+    held, render = wiring.index(settings), wiring.renderer(settings)
     collection = wiring.live_collection(settings, held)
     back_pressure = BackPressure(settings.retry_max_wait_s, settings.retry_give_up_s)
     records, declared, admin = wiring.codec(settings), wiring.topics(settings), wiring.topic_admin(settings)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kith.health import HealthServer
-    from kith.wiring_indexer import IndexerParts
+    from kith.wiring_indexer import IndexerParts, PlacedEmbedder
 
 # A batch that takes longer than this has stopped moving: liveness fails, and the supervisor restarts the process.
 _STUCK_FACTOR = 2.0
@@ -55,11 +55,12 @@ def index(
     run_indexer(settings, worker)
 
 
-def run_indexer(settings: Settings, worker: int | None = None) -> None:
+def run_indexer(settings: Settings, worker: int | None = None, embedder: PlacedEmbedder | None = None) -> None:
     """Check what the indexer needs, then consume until a signal comes.
 
     Args:
         worker: its number among those of one machine; it prefers the state folder of that number.
+        embedder: in place of the release's own model.
 
     Raises:
         kith.errors.KithError: a part does not answer, a topic or the model release is missing.
@@ -90,7 +91,7 @@ def run_indexer(settings: Settings, worker: int | None = None) -> None:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     data_dir, _held = _own_folder(settings, worker)
-    parts = indexer(settings, data_dir)
+    parts = indexer(settings, data_dir, embedder)
     app = parts.app
     health = _health(settings, parts)
     describe("indexer", parts.runs_on, lambda: not health.reasons())
