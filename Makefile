@@ -19,7 +19,7 @@ KEEP ?=
 RELEASE ?= student-v1
 LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
 
-.PHONY: help demo test setup lint format first-half unit integration test-replay test-query test-faults test-milvus test-scale test-training test-security test-clients test-alerts bench bench-costs bench-query bench-freshness bench-concurrency bench-replay bench-rollout bench-pipeline bench-steady bench-contrast lock lock-rivals student student-v0 clean
+.PHONY: help demo test setup lint format first-half unit integration test-replay test-query test-faults test-milvus test-scale test-training test-security test-clients test-alerts bench bench-costs bench-query bench-freshness bench-concurrency bench-replay bench-rollout bench-pipeline bench-steady bench-contrast bench-scale lock lock-rivals student student-v0 clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -109,6 +109,11 @@ bench-concurrency: $(TEST) $(MILVUS)/.stamp ## Searches from 1 to 128 askers, be
 
 bench-replay: $(TEST) $(MILVUS)/.stamp ## Backfills with 0, 30 and 90 % known texts, and an index made again from the log; about 7 minutes
 	@$(BIN)/python -m benchmarks.replay
+
+bench-scale: $(TEST) $(MILVUS)/.stamp ## 1, 2 and 4 indexers whose embedding is a sleep; how long partitions stand still; tables and starts; about 15 minutes
+	@$(BIN)/python -m benchmarks.scale
+	@$(BIN)/python -m benchmarks.rebalance
+	@$(BIN)/python -m benchmarks.tables
 
 student: $(TEST) ## Train teacher and student from the authored data and release the student; under 2 hours on 2 cores
 	@$(BIN)/kith distill teacher
