@@ -25,13 +25,16 @@ from benchmarks.installation import ROOT, Installation, fresh, kith, say, wait_l
 from benchmarks.paced_changes import Receipts
 from benchmarks.record import keep
 from benchmarks.scale_worker import MS_PER_TEXT
+from kith.services.process import pause
 
 DISTRIBUTIONS = ("faust-streaming", "pymilvus", "confluent-kafka")
 WORKERS = (1, 2, 4)
 # Small batches: the work of four workers is read to a hundred changes.
 BATCH = 32
-# Before, they start one after the other; after, some partitions are empty and others are not.
+# Before, the backlog is still being written; after, some partitions are empty and others are not.
 BEGIN, END = 0.2, 0.7
+# The last one that came makes all of them share out the partitions anew.
+_SETTLE_S = 8.0
 _LEAVE_S = 60.0
 
 
@@ -65,11 +68,12 @@ def _options() -> argparse.Namespace:
 
 
 def _worked_off(one: Installation, name: str, workers: int, changes: int) -> dict[str, float]:
-    """A backlog, by so many workers; they leave when it is done."""
+    """A backlog that comes to so many workers; they leave when it is done."""
     settings = fresh(one.settings, name).model_copy(update={"batch_max_records": BATCH})
     receipts = Receipts(settings)
-    kith(settings, "produce", "--synthetic", str(changes), "--seed", "5")
     started = [one.start(settings, "index", "benchmarks.scale_worker") for _ in range(workers)]
+    pause(_SETTLE_S)
+    kith(settings, "produce", "--synthetic", str(changes), "--seed", "5")
     psutil.cpu_percent()
     wait_level(settings)
     busy = psutil.cpu_percent() / 100 * (psutil.cpu_count() or 1)
