@@ -23,7 +23,7 @@ class Figure:
     """Where a unit cost stands in the results.
 
     Attributes:
-        where: keys down into `figures`, by slashes.
+        where: a step of `benchmarks.unit_costs` and keys down into its figures, by slashes.
     """
 
     name: str
@@ -84,9 +84,9 @@ FIGURES = (
 
 def text() -> str:
     """The file as it has to be: every figure of the results, with what measured it."""
-    kept = json.loads((FOLDER / f"{RESULTS}.json").read_text())
+    figures = json.loads((FOLDER / f"{RESULTS}.json").read_text())["figures"]
     head = "# Written by `python -m benchmarks.unit_cost_file` from the results of benchmarks; not by hand.\n"
-    return head + "".join(_table(one, kept) for one in FIGURES)
+    return head + "".join(_table(one, figures) for one in FIGURES)
 
 
 def write() -> None:
@@ -109,17 +109,16 @@ def _anew(found: re.Match[str]) -> str:
     return f"<!-- kith {found['command']} -->\n{done.stdout}{_END}"
 
 
-def _table(one: Figure, kept: dict[str, Any]) -> str:
-    value = kept["figures"]
-    for key in one.where.split("/"):
+def _table(one: Figure, figures: dict[str, Any]) -> str:
+    step, *keys = one.where.split("/")
+    value: Any = figures[step]
+    for key in keys:
         value = value[key]
     entries = {
         "value": float(value),
         "unit": one.unit,
         "what": one.what,
-        "command": kept["command"],
-        "machine": kept["machine"],
-        "date": kept["measured_on"],
+        **{name: figures[step][name] for name in ("command", "machine", "date")},
         "source": f"benchmarks/results/{RESULTS}.json: {one.where}",
     }
     # Of a string or number of ours, JSON is TOML.

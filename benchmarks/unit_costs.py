@@ -13,10 +13,11 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.environment import describe
+from benchmarks.environment import describe, measured_with
 from benchmarks.installation import MODELS, ROOT
 from benchmarks.record import FOLDER, keep
 from benchmarks.unit_cost_file import RESULTS, write
@@ -43,7 +44,7 @@ def main() -> None:
     figures = _kept()
     for name in options.only or steps:
         with tempfile.TemporaryDirectory(prefix="kith-costs-") as folder:
-            figures[name] = steps[name](Path(folder))
+            figures[name] = _measured() | steps[name](Path(folder))
         print(json.dumps(figures[name], indent=1), flush=True)
     keep(RESULTS, figures, VERSIONS, lambda axes: _draw(axes, figures))
     if len(figures) == len(steps):
@@ -53,7 +54,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=int, default=6000, help="who is streamed")
-    parser.add_argument("--rows", type=int, default=20_000, help="rows of the index that is measured by itself")
+    parser.add_argument("--rows", type=int, default=12_000, help="rows of the index that is measured by itself")
     parser.add_argument("--milvus-server", type=Path, default=ROOT / ".milvus-server" / "bin" / "milvus-server")
     parser.add_argument("--model", default="student-v1")
     parser.add_argument(
@@ -75,6 +76,12 @@ def _embedder(model: str) -> dict[str, object]:
         "texts_per_s": round(done / (time.monotonic() - began), 1),
         "texts_per_cpu_s": round(done / (time.process_time() - used), 1),
     }
+
+
+def _measured() -> dict[str, object]:
+    """Beside the figures of a step, for the others may be of another day."""
+    what = measured_with(*VERSIONS)
+    return {"date": datetime.now(UTC).date().isoformat(), "machine": what["machine"], "command": what["command"]}
 
 
 def _kept() -> dict[str, object]:

@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 from kith.capacity.parameters import PARAMETERS
 from kith.cli import app
 from kith.commands.plan_display import shown
+from kith.settings import Settings
 from tests.kith_process import ROOT, run
 
 LEAST = ("plan", "--profiles", "1e6", "--changes-per-day", "1e5")
@@ -81,6 +82,16 @@ def test_what_is_assumed_of_scaling_is_what_the_chart_has():
     assert float(values["query"]["resources"]["requests"]["cpu"]) == assumed["query_cores"]
     assert values["topics"]["replicationFactor"] == assumed["kafka_replicas"]
     assert values["keda"]["query"]["cpuUtilization"] / 100 == assumed["utilization"]
+
+
+def test_the_chart_calls_for_indexers_above_what_waits_at_rest_and_below_what_is_not_ready():
+    _code, text = printed(*LEAST, "--json")
+    value = {line["name"]: line["value"] for line in json.loads(text)["lines"]}
+    values = YAML(typ="safe").load(ROOT / "ops" / "helm" / "kith" / "values.yaml")
+    threshold = values["keda"]["indexer"]["lagThreshold"]
+    # Twice, for a pod may be seen just before it commits.
+    assert 2 * value["lag_at_rest"] < threshold < Settings.model_fields["ready_max_lag"].default
+    assert value["calm_over_pause"] > 10
 
 
 @pytest.mark.parametrize(
