@@ -126,7 +126,7 @@ def _attempt(call: Callable[[], bool]) -> bool:
 
 
 def _keep_segments_apart(index: MilvusIndex) -> None:
-    """Milvus would merge them while they are counted."""
+    """Ask Milvus not to merge them while they are counted; 2.3.5 merged the first two all the same."""
 
     def alter(client: MilvusClient, left: float) -> None:
         client.alter_collection_properties(_NAME, {"collection.autocompaction.enabled": "false"}, timeout=left)
