@@ -23,30 +23,23 @@ class Figure:
     """Where a unit cost stands in the results.
 
     Attributes:
-        where: keys down into `figures`, by slashes; in a list, the `case` of an entry.
+        where: a step of `benchmarks.unit_costs` and keys down into its figures, by slashes.
     """
 
     name: str
     unit: str
     what: str
     where: str
-    results: str = "unit_costs"
 
 
 DOCUMENTS = tuple(Path(__file__).resolve().parent.parent / "docs" / name for name in ("capacity.md", "kubernetes.md"))
 _END = "<!-- end of the plan -->"
 _BLOCK = re.compile(rf"<!-- kith (?P<command>plan [^\n]+) -->\n(?P<printed>.*?){_END}", re.DOTALL)
-_BEST_OF_TWO_CORES = "profiles, 256 tokens a run, 2 runs at a time on 2 cores"
+RESULTS = "unit_costs"
 _CPU, _BYTES = "CPU s", "B"
 
 FIGURES = (
-    Figure(
-        "embedder_texts_per_cpu_s",
-        "1/CPU s",
-        "texts embedded, profiles of 109 tokens",
-        f"packing/{_BEST_OF_TWO_CORES}/texts_per_cpu_s",
-        "embed",
-    ),
+    Figure("embedder_texts_per_cpu_s", "1/CPU s", "texts that the model alone embeds", "embedder/texts_per_cpu_s"),
     Figure("indexer_cpu_new_text", _CPU, "indexer, a change with a new text", "stream/new_text/cpu_s/indexer"),
     Figure("indexer_cpu_known_text", _CPU, "indexer, a change of fields alone", "stream/known_text/cpu_s/indexer"),
     Figure("indexer_rate_new_text", "1/s", "one indexer, two cores shared with all parts", "stream/new_text/per_s"),
@@ -91,9 +84,9 @@ FIGURES = (
 
 def text() -> str:
     """The file as it has to be: every figure of the results, with what measured it."""
-    kept = {name: json.loads((FOLDER / f"{name}.json").read_text()) for name in {one.results for one in FIGURES}}
+    figures = json.loads((FOLDER / f"{RESULTS}.json").read_text())["figures"]
     head = "# Written by `python -m benchmarks.unit_cost_file` from the results of benchmarks; not by hand.\n"
-    return head + "".join(_table(one, kept[one.results]) for one in FIGURES)
+    return head + "".join(_table(one, figures) for one in FIGURES)
 
 
 def write() -> None:
@@ -116,24 +109,20 @@ def _anew(found: re.Match[str]) -> str:
     return f"<!-- kith {found['command']} -->\n{done.stdout}{_END}"
 
 
-def _table(one: Figure, kept: dict[str, Any]) -> str:
+def _table(one: Figure, figures: dict[str, Any]) -> str:
+    step, *keys = one.where.split("/")
+    value: Any = figures[step]
+    for key in keys:
+        value = value[key]
     entries = {
-        "value": _found(kept["figures"], one.where),
+        "value": float(value),
         "unit": one.unit,
         "what": one.what,
-        "command": kept["command"],
-        "machine": kept["machine"],
-        "date": kept["measured_on"],
-        "source": f"benchmarks/results/{one.results}.json: {one.where}",
+        **{name: figures[step][name] for name in ("command", "machine", "date")},
+        "source": f"benchmarks/results/{RESULTS}.json: {one.where}",
     }
     # Of a string or number of ours, JSON is TOML.
-    return f"\n[{one.name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in entries.items())
-
-
-def _found(figures: Any, where: str) -> float:
-    for key in where.split("/"):
-        figures = next(one for one in figures if one["case"] == key) if isinstance(figures, list) else figures[key]
-    return float(figures)
+    return f"\n[{one.name}]\n" + "".join(f"{key} = {json.dumps(entry)}\n" for key, entry in entries.items())
 
 
 if __name__ == "__main__":

@@ -11,18 +11,24 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.environment import describe
-from benchmarks.installation import ROOT
+from benchmarks.environment import describe, measured_with
+from benchmarks.installation import MODELS, ROOT
 from benchmarks.record import FOLDER, keep
-from benchmarks.unit_cost_file import write
+from benchmarks.unit_cost_file import RESULTS, write
 from benchmarks.unit_costs_milvus import measure_milvus
 from benchmarks.unit_costs_stream import measure_stream
+from distill.synthetic import synthetic_profiles
+from kith import wiring
+from kith.settings import Settings
+from workers.render import render
 
-NAME = "unit_costs"
+_TEXTS, _PIECE = 1920, 128
 VERSIONS = ("onnxruntime", "pymilvus", "faust-streaming", "confluent-kafka", "rocksdict")
 
 
@@ -31,15 +37,16 @@ def main() -> None:
     options = _options()
     print(describe(*VERSIONS), flush=True)
     steps: dict[str, Callable[[Path], dict[str, object]]] = {
+        "embedder": lambda _folder: _embedder(options.model),
         "stream": lambda folder: measure_stream(folder, options.milvus_server, options.model, options.people),
         "milvus": lambda folder: measure_milvus(folder, options.milvus_server, options.rows),
     }
     figures = _kept()
     for name in options.only or steps:
         with tempfile.TemporaryDirectory(prefix="kith-costs-") as folder:
-            figures[name] = steps[name](Path(folder))
+            figures[name] = _measured() | steps[name](Path(folder))
         print(json.dumps(figures[name], indent=1), flush=True)
-    keep(NAME, figures, VERSIONS, lambda axes: _draw(axes, figures))
+    keep(RESULTS, figures, VERSIONS, lambda axes: _draw(axes, figures))
     if len(figures) == len(steps):
         write()
 
@@ -47,15 +54,38 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=int, default=6000, help="who is streamed")
-    parser.add_argument("--rows", type=int, default=20_000, help="rows of the index that is measured by itself")
+    parser.add_argument("--rows", type=int, default=12_000, help="rows of the index that is measured by itself")
     parser.add_argument("--milvus-server", type=Path, default=ROOT / ".milvus-server" / "bin" / "milvus-server")
     parser.add_argument("--model", default="student-v1")
-    parser.add_argument("--only", nargs="+", choices=["stream", "milvus"], help="what else was measured stays")
+    parser.add_argument(
+        "--only", nargs="+", choices=["embedder", "stream", "milvus"], help="what else was measured stays"
+    )
     return parser.parse_args()
 
 
+def _embedder(model: str) -> dict[str, object]:
+    """The model alone on the texts that the stream brings, in the same minutes, for a machine's speed is not steady."""
+    embedder = wiring.embedder(Settings(model_dir=MODELS / model))
+    texts = [render(one.profile) for one in synthetic_profiles(_TEXTS, 3)]
+    embedder.embed(texts[:_PIECE])
+    began, used = time.monotonic(), time.process_time()
+    for start in range(_PIECE, _TEXTS, _PIECE):
+        embedder.embed(texts[start : start + _PIECE])
+    done = _TEXTS - _PIECE
+    return {
+        "texts_per_s": round(done / (time.monotonic() - began), 1),
+        "texts_per_cpu_s": round(done / (time.process_time() - used), 1),
+    }
+
+
+def _measured() -> dict[str, object]:
+    """Beside the figures of a step, for the others may be of another day."""
+    what = measured_with(*VERSIONS)
+    return {"date": datetime.now(UTC).date().isoformat(), "machine": what["machine"], "command": what["command"]}
+
+
 def _kept() -> dict[str, object]:
-    file = FOLDER / f"{NAME}.json"
+    file = FOLDER / f"{RESULTS}.json"
     return dict(json.loads(file.read_text())["figures"]) if file.is_file() else {}
 
 

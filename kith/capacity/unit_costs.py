@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ def _read(file: Path, name: str, table: Mapping[str, object]) -> UnitCost:
     if not isinstance(table, dict) or set(table) != wanted:
         raise InputError(f"{file}: {name} needs exactly {', '.join(sorted(wanted))}.")
     value = table["value"]
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
         raise InputError(f"{file}: the value of {name} is {value!r}, not a number above 0.")
     words = {key: str(word) for key, word in table.items() if key != "value"}
     return UnitCost(value=float(value), **words)

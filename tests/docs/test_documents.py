@@ -75,7 +75,8 @@ def test_the_tables_of_plans_are_those_that_kith_prints(document):
     found = unit_cost_file.blocks(document)
     assert found
     for arguments, printed in found:
-        done = CliRunner().invoke(app, arguments)
+        done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+        assert "|" in printed
         assert done.stdout == printed, "write it again: python -m benchmarks.unit_cost_file"
 
 

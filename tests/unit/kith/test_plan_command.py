@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 from ruamel.yaml import YAML
@@ -7,6 +8,7 @@ from typer.testing import CliRunner
 from kith.capacity.parameters import PARAMETERS
 from kith.cli import app
 from kith.commands.plan_display import shown
+from kith.settings import Settings
 from tests.kith_process import ROOT, run
 
 LEAST = ("plan", "--profiles", "1e6", "--changes-per-day", "1e5")
@@ -39,7 +41,7 @@ def test_json_holds_every_line_with_what_went_in():
 
 
 def test_a_plan_that_something_stands_against_ends_with_1():
-    code, text = printed(*LEAST, "--replay-hours", "0.01")
+    code, text = printed("plan", "--profiles", "1e9", "--changes-per-day", "1e5", "--replay-hours", "1")
     assert code == 1
     assert "Warning: " in text
     assert "KITH_PARTITIONS" in text
@@ -76,11 +78,21 @@ def test_what_is_assumed_of_scaling_is_what_the_chart_has():
     assert values["keda"]["indexer"]["lagThreshold"] == assumed["lag_threshold"]
     assert values["keda"]["pollingInterval"] == assumed["polling_s"]
     assert values["keda"]["indexer"]["scaleDownStabilizationSeconds"] == assumed["scale_down_wait_s"]
-    assert f"scaleUp:\n            stabilizationWindowSeconds: {assumed['scale_up_wait_s']}\n" in template
+    assert re.search(rf"scaleUp:\s+stabilizationWindowSeconds: {assumed['scale_up_wait_s']:g}\n", template)
     assert float(values["indexer"]["resources"]["requests"]["cpu"]) == assumed["indexer_cores"]
     assert float(values["query"]["resources"]["requests"]["cpu"]) == assumed["query_cores"]
     assert values["topics"]["replicationFactor"] == assumed["kafka_replicas"]
     assert values["keda"]["query"]["cpuUtilization"] / 100 == assumed["utilization"]
+
+
+def test_the_chart_calls_for_indexers_above_what_waits_at_rest_and_below_what_is_not_ready():
+    _code, text = printed(*LEAST, "--json")
+    value = {line["name"]: line["value"] for line in json.loads(text)["lines"]}
+    values = YAML(typ="safe").load(ROOT / "ops" / "helm" / "kith" / "values.yaml")
+    threshold = values["keda"]["indexer"]["lagThreshold"]
+    # Twice, for a pod may be seen just before it commits.
+    assert 2 * value["lag_at_rest"] < threshold < Settings.model_fields["ready_max_lag"].default
+    assert value["calm_over_pause"] > 10
 
 
 @pytest.mark.parametrize(
