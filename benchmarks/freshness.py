@@ -60,12 +60,12 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--profiles", type=int, default=5000)
+    parser.add_argument("--profiles", type=int, default=4000)
     parser.add_argument("--milvus-server", type=Path, default=ROOT / ".milvus-server" / "bin" / "milvus-server")
     parser.add_argument("--model", default="student-v1")
     parser.add_argument("--loads", type=float, nargs="+", default=list(LOADS), help="percent of the capacity")
-    parser.add_argument("--seconds", type=float, default=30.0, help="that changes come at each load")
-    parser.add_argument("--backlog", type=int, default=4000, help="changes of a backlog that the capacity is read from")
+    parser.add_argument("--seconds", type=float, default=25.0, help="that changes come at each load")
+    parser.add_argument("--backlog", type=int, default=3000, help="changes of a backlog that the capacity is read from")
     parser.add_argument("--sampled", type=float, default=20.0, help="changes a second that are searched for")
     return parser.parse_args()
 

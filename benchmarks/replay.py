@@ -80,7 +80,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--people", type=int, default=10_000)
+    parser.add_argument("--people", type=int, default=6000)
     parser.add_argument("--milvus-server", type=Path, default=ROOT / ".milvus-server" / "bin" / "milvus-server")
     parser.add_argument("--model", default="student-v1")
     parser.add_argument("--shares", type=float, nargs="+", default=list(SHARES), help="percent with a known text")
