@@ -253,6 +253,7 @@ def _draw(axes: Any, first: float, rows: Sequence[Mapping[str, Any]], rebuilds: 
     above = [high - middle for middle, high in zip(middles, most, strict=True)]
     drawn = axes.bar(names, middles, yerr=[below, above], capsize=4)
     axes.bar_label(drawn, [f"{middle:.0f}" for middle in middles], padding=3)
+    axes.margins(y=0.12)
     axes.tick_params(axis="x", labelsize=8)
     axes.set_ylabel("records a second")
     axes.set_title("What is known is not embedded again")
