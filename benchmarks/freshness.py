@@ -1,7 +1,8 @@
 """How late a change is found, against how many come: from a tenth of the capacity to more than it.
 
 The capacity is measured first: backlogs of changes, worked off at full speed. Then changes come at random moments
-(Poisson), at a share of that rate, planned and encoded beforehand: the sender does not wait for the system.
+(Poisson), at a share of that rate, planned and encoded beforehand: the sender does not wait for the system. On a
+machine whose speed changes, `--anew` reads the capacity from a backlog again right before each load.
 
 Freshness is measured in two ways, both from the event's time (`occurred_at`, the planned moment, so that a late sender
 counts):
@@ -60,12 +61,13 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--profiles", type=int, default=5000)
+    parser.add_argument("--profiles", type=int, default=4000)
     parser.add_argument("--milvus-server", type=Path, default=ROOT / ".milvus-server" / "bin" / "milvus-server")
     parser.add_argument("--model", default="student-v1")
     parser.add_argument("--loads", type=float, nargs="+", default=list(LOADS), help="percent of the capacity")
-    parser.add_argument("--seconds", type=float, default=30.0, help="that changes come at each load")
-    parser.add_argument("--backlog", type=int, default=4000, help="changes of a backlog that the capacity is read from")
+    parser.add_argument("--seconds", type=float, default=25.0, help="that changes come at each load")
+    parser.add_argument("--backlog", type=int, default=3000, help="changes of a backlog that the capacity is read from")
+    parser.add_argument("--anew", action="store_true", help="measure the capacity again before each load")
     parser.add_argument("--sampled", type=float, default=20.0, help="changes a second that are searched for")
     return parser.parse_args()
 
@@ -75,8 +77,11 @@ def _measure(one: Installation, options: argparse.Namespace) -> dict[str, Any]:
     capacity = median(backlog["changes_per_s"] for backlog in backlogs)
     say(f"capacity: {capacity:.0f} changes/s")
     print(HEADER, flush=True)
-    steps = [_step(one, options, load, load / 100 * capacity) for load in options.loads]
-    after = _backlog(one, options, BACKLOGS + 1)
+    steps = []
+    for load in options.loads:
+        now = _backlog(one, options, BACKLOGS + 1 + len(steps))["changes_per_s"] if options.anew else capacity
+        steps.append(_step(one, options, load, load / 100 * now) | {"capacity_per_s": now})
+    after = _backlog(one, options, BACKLOGS + 1 + len(steps))
     return {
         "profiles": options.profiles,
         "seconds_a_load": options.seconds,

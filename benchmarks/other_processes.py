@@ -9,19 +9,15 @@ import psutil
 
 
 class Others:
-    """Cores that others take from now on: what the machine was busy with, less this process and all that it started.
-
-    A process of ours that ends meanwhile counts as another from its last look on.
-    """
+    """Cores that others take from now on: what the machine was busy with, less this process and all that it started."""
 
     def __init__(self) -> None:
-        self._began, self._busy, self._ours = time.monotonic(), _busy_s(), _ours_s()
+        self._began, self._busy, self._ours = time.monotonic(), _busy_s(), ours_s()
 
     def cores(self) -> float:
         """Mean since it was made; not below 0."""
-        ours = _ours_s()
-        taken = sum(seconds - self._ours.get(pid, 0.0) for pid, seconds in ours.items())
-        return round(max(0.0, (_busy_s() - self._busy - taken) / (time.monotonic() - self._began)), 2)
+        others = (_busy_s() - self._busy) - (ours_s() - self._ours)
+        return round(max(0.0, others / (time.monotonic() - self._began)), 2)
 
 
 def _busy_s() -> float:
@@ -30,11 +26,11 @@ def _busy_s() -> float:
     return float(sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0))
 
 
-def _ours_s() -> dict[int, float]:
-    """Processor seconds so far of this process and of each that it started."""
-    seconds = {}
+def ours_s() -> float:
+    """Processor seconds so far of this process and of each that it started; one that ended is in its parent's."""
+    seconds = 0.0
     for process in (own := psutil.Process(), *own.children(recursive=True)):
         with suppress(psutil.NoSuchProcess):
             times = process.cpu_times()
-            seconds[process.pid] = times.user + times.system
+            seconds += times.user + times.system + times.children_user + times.children_system
     return seconds

@@ -99,7 +99,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0, help="of each number of askers in each pass")
     parser.add_argument("--load", type=float, default=50.0, help="changes meanwhile, percent of the indexer's capacity")
-    parser.add_argument("--backlog", type=int, default=4000, help="changes of the backlog that capacity is read from")
+    parser.add_argument("--backlog", type=int, default=2000, help="changes of the backlog that capacity is read from")
     return parser.parse_args()
 
 

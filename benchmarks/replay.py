@@ -80,7 +80,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--people", type=int, default=10_000)
+    parser.add_argument("--people", type=int, default=6000)
     parser.add_argument("--milvus-server", type=Path, default=ROOT / ".milvus-server" / "bin" / "milvus-server")
     parser.add_argument("--model", default="student-v1")
     parser.add_argument("--shares", type=float, nargs="+", default=list(SHARES), help="percent with a known text")
@@ -253,6 +253,7 @@ def _draw(axes: Any, first: float, rows: Sequence[Mapping[str, Any]], rebuilds: 
     above = [high - middle for middle, high in zip(middles, most, strict=True)]
     drawn = axes.bar(names, middles, yerr=[below, above], capsize=4)
     axes.bar_label(drawn, [f"{middle:.0f}" for middle in middles], padding=3)
+    axes.margins(y=0.12)
     axes.tick_params(axis="x", labelsize=8)
     axes.set_ylabel("records a second")
     axes.set_title("What is known is not embedded again")
