@@ -37,6 +37,8 @@ BATCH, PEOPLE = 16, 400
 # Half of what two indexers can do: what a stall leaves behind is worked off before the next step.
 RATE = 1000 / MS_PER_TEXT
 QUIET_S, STEP_S = 15.0, 30.0
+# The end of a step is not looked at: a stall of the next one begins where the last record before it was settled.
+_APART_S = 5.0
 _LEAVE_S = 60.0
 
 
@@ -99,11 +101,11 @@ def _round(
 
 
 def _step(step: Callable[[], None]) -> tuple[int, int]:
-    """Begin and end, milliseconds since the epoch; the end is when its stall has long been worked off."""
+    """Begin and end of what is looked at, milliseconds since the epoch; by then its stall has long been worked off."""
     began = time.time()
     step()
     pause(max(0.0, began + STEP_S - time.time()))
-    return int(1000 * began), int(1000 * time.time())
+    return int(1000 * began), int(1000 * (time.time() - _APART_S))
 
 
 def _end(worker: subprocess.Popen[bytes], by: signal.Signals) -> None:

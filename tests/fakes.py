@@ -57,6 +57,8 @@ class BruteForceIndex:
         self.searches = 0
         self.word_searches = 0
         self.newest: list[bool] = []
+        # What reads see that do not ask for the newest; None: the same.
+        self.a_moment_ago: dict[str, Row] | None = None
 
     def upsert(self, collection: str, rows: Sequence[Row], timeout_s: float) -> None:
         self.rows |= {row.profile_id: row for row in rows}
@@ -106,8 +108,12 @@ class BruteForceIndex:
     def versions(self, collection: str, profile_ids: Sequence[str], timeout_s: float) -> dict[str, int]:
         return {one: self.rows[one].version for one in profile_ids if one in self.rows}
 
-    def vectors(self, collection: str, profile_ids: Sequence[str], timeout_s: float) -> dict[str, HeldVector]:
-        return {one: HeldVector(self.rows[one].text, self.rows[one].vector) for one in profile_ids if one in self.rows}
+    def vectors(
+        self, collection: str, profile_ids: Sequence[str], timeout_s: float, *, newest: bool = True
+    ) -> dict[str, HeldVector]:
+        self.newest.append(newest)
+        rows = self.rows if newest or self.a_moment_ago is None else self.a_moment_ago
+        return {one: HeldVector(rows[one].text, rows[one].vector) for one in profile_ids if one in rows}
 
     def count(self, collection: str, timeout_s: float) -> int:
         return len(self.rows)

@@ -312,8 +312,14 @@ class Index(Protocol):
         """Version held for each of the given profiles; an absent profile has no entry."""
         ...
 
-    def vectors(self, collection: str, profile_ids: Sequence[str], timeout_s: float) -> dict[str, HeldVector]:
-        """What is held of each of the given profiles; an absent profile has no entry."""
+    def vectors(
+        self, collection: str, profile_ids: Sequence[str], timeout_s: float, *, newest: bool = True
+    ) -> dict[str, HeldVector]:
+        """What is held of each of the given profiles; an absent profile has no entry.
+
+        Args:
+            newest: with every acknowledged write visible; what was so a moment ago is told sooner.
+        """
         ...
 
     def count(self, collection: str, timeout_s: float) -> int:

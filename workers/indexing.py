@@ -86,13 +86,25 @@ class ModelIndexer:
         return frozenset(o.profile_id for o in batch if found.get(o.profile_id, o.version) > o.version)
 
     async def _held(self, refreshes: Sequence[Refresh], deadline: Deadline) -> dict[str, Vectors]:
-        """Vectors that the index holds already, by profile id."""
-        ids = [operation.profile_id for operation in refreshes]
-        if not ids:
-            return {}
-        left = deadline.remaining()
-        held = await self._on(self._writing, lambda: self._index.vectors(self._collection, ids, left), deadline)
-        return vectors_of_their_texts(refreshes, held)
+        """Vectors that the index holds already, by profile id.
+
+        A vector stands beside its text, so that an old one is never taken for a new one; and a server makes whoever
+        wants to see every write wait for its clock. So only what is not found at once is read again.
+        """
+        found: dict[str, Vectors] = {}
+        for newest in (False, True):
+            left = [one for one in refreshes if one.profile_id not in found]
+            if left:
+                found |= vectors_of_their_texts(left, await self._read(left, deadline, newest=newest))
+        return found
+
+    async def _read(
+        self, refreshes: Sequence[Refresh], deadline: Deadline, *, newest: bool
+    ) -> Mapping[str, HeldVector]:
+        ids, left_s = [operation.profile_id for operation in refreshes], deadline.remaining()
+        return await self._on(
+            self._writing, lambda: self._index.vectors(self._collection, ids, left_s, newest=newest), deadline
+        )
 
     async def _vectors(
         self,

@@ -228,7 +228,9 @@ class MilvusIndex:
         finally:
             pages.close()
 
-    def vectors(self, collection: str, profile_ids: Sequence[str], timeout_s: float) -> dict[str, HeldVector]:
+    def vectors(
+        self, collection: str, profile_ids: Sequence[str], timeout_s: float, *, newest: bool = True
+    ) -> dict[str, HeldVector]:
         """See `workers.contract.Index.vectors`.
 
         Raises:
@@ -237,7 +239,8 @@ class MilvusIndex:
         deadline = Deadline.after(timeout_s)
         held: dict[str, HeldVector] = {}
         for condition in _id_conditions(profile_ids):
-            rows = self._query(collection, condition, [ID_FIELD, TEXT_FIELD, VECTOR_FIELD], deadline)
+            level: Consistency = "Strong" if newest else "Eventually"
+            rows = self._query(collection, condition, [ID_FIELD, TEXT_FIELD, VECTOR_FIELD], deadline, level)
             held |= {
                 row[ID_FIELD]: HeldVector(row[TEXT_FIELD], np.asarray(row[VECTOR_FIELD], dtype=np.float32))
                 for row in rows

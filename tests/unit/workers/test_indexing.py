@@ -83,6 +83,22 @@ async def test_a_vector_of_another_text_is_not_taken_for_the_own():
     assert (index.rows["a"].vector == index.rows["b"].vector).all()
 
 
+async def test_a_vector_that_is_not_seen_at_once_is_looked_for_again_and_not_made_again():
+    index, embedder = BruteForceIndex(), BagOfWordsEmbedder()
+    indexer = ModelIndexer(embedder, index, "c")
+    await indexer.apply([upsert("a", "Roofer."), upsert("b", "Baker."), upsert("c", "Nurse.")], Deadline.after(5))
+    before = dict(index.rows)
+    await indexer.apply([upsert("a", "Diver."), upsert("d", "Judge.")], Deadline.after(5))
+    index.a_moment_ago = before
+    embedder.calls.clear()
+    fields = ProfileFields(name="n")
+    texts = {"a": "Diver.", "b": "Baker.", "d": "Judge."}
+    vectors = {profile_id: index.rows[profile_id].vector for profile_id in texts}
+    results = await indexer.apply([Refresh(one, 2, fields, text) for one, text in texts.items()], Deadline.after(5))
+    assert (embedder.calls, index.newest) == ([], [False, True])
+    assert all((result.vector == vectors[one]).all() for one, result in zip(texts, results, strict=True))
+
+
 async def test_what_the_index_holds_newer_stays_while_it_may_be_ahead():
     """A crash left more in the index than in the table, and the records come again cut otherwise."""
     index = BruteForceIndex()
