@@ -27,7 +27,8 @@ _DoneT = TypeVar("_DoneT")
 
 # Faust's own defaults assume one event at a time; the reasons are in docs/decisions/0004-faust-semantics.md.
 _SESSION_TIMEOUT_S = 10.0
-_HEARTBEAT_S = 3.0
+# Members hear of a rebalance by their next heartbeat: the rarer, the longer partitions stand still.
+_HEARTBEAT_S = 1.0
 _COMMIT_INTERVAL_S = 0.5
 _COMMIT_EVERY = 10_000
 # As Faust has it for changelogs: they are read in one go.
