@@ -24,6 +24,7 @@ from streams.known_profiles import KnownProfiles
 from streams.lag import LagWatch
 from streams.publisher import Publisher
 from streams.state_store import StateStore
+from streams.topic_reader import read_topic
 from streams.topics import TopicAdmin
 from workers.contract import Embedder
 from workers.embedding import RunsOn
@@ -85,7 +86,13 @@ def indexer(settings: Settings, data_dir: Path, embedder: PlacedEmbedder | None 
 
     config = _config(settings, declared, data_dir, _partitions(admin, declared))
     continuity = Continuity(KafkaLog(settings.kafka_client(), config.group), back_pressure)
-    app, pipeline = build_app(config, indexing, continuity, gives_way(settings, held, wiring.codec(settings)))
+    app, pipeline = build_app(
+        config,
+        indexing,
+        continuity,
+        gives_way(settings, held, wiring.codec(settings)),
+        lambda since: read_topic(settings.kafka_client(), declared.state.name, since, only=since.keys()),
+    )
     places = [(name, number) for name in config.input_topics for number in range(config.partitions)]
     lag = LagWatch(settings.kafka_client(), config.group, places)
     return IndexerParts(app, pipeline, back_pressure, lag, model.runs_on)

@@ -21,7 +21,7 @@ from streams.continuity import Continuity
 from streams.incoming import Incoming, Place
 from streams.index_profiles import ProfileIndexing, stop_on_failure
 from streams.record_spans import taken
-from streams.state_store import SCHEME, StateStore
+from streams.state_store import SCHEME, ReadChangelog, StateStore
 
 _DoneT = TypeVar("_DoneT")
 
@@ -83,10 +83,12 @@ def build_app(
     indexing: Callable[[StateStore], ProfileIndexing],
     continuity: Continuity,
     gives_way: Callable[[], Awaitable[None]],
+    read_changelog: ReadChangelog,
 ) -> tuple[faust.App, Pipeline]:
     """The application with its one agent, and the pipeline that the agent feeds.
 
     Args:
+        read_changelog: how the table catches up when a partition is assigned.
         indexing: what is done, given the table that Faust restores whenever a partition is assigned.
         gives_way: awaited before each batch.
 
@@ -114,7 +116,7 @@ def build_app(
     )
     app.flow_control = _Flow(loop=app.loop)
     topic = app.topic(*config.input_topics, key_serializer="raw", value_serializer="raw", value_type=bytes)
-    pipeline = Pipeline(indexing(_table(app, config)), continuity, config.bulk_topic, gives_way)
+    pipeline = Pipeline(indexing(_table(app, config, read_changelog)), continuity, config.bulk_topic, gives_way)
 
     async def forget(*_: Any, **__: Any) -> None:
         pipeline.forget()
@@ -130,8 +132,8 @@ def build_app(
     return app, pipeline
 
 
-def _table(app: faust.App, config: StreamConfig) -> StateStore:
-    """The table; its changelog is written by the effects, and only restored by Faust."""
+def _table(app: faust.App, config: StreamConfig, read_changelog: ReadChangelog) -> StateStore:
+    """The table; its changelog is written by the effects, and only read again by Faust."""
     schema: faust.Schema[bytes, bytes] = faust.Schema(
         key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
     )
@@ -146,7 +148,9 @@ def _table(app: faust.App, config: StreamConfig) -> StateStore:
         maxsize=_CHANGELOG_BUFFER,
     )
     table = app.Table("profiles", schema=schema, partitions=config.partitions, changelog_topic=changelog)
-    return cast(StateStore, table.data)
+    store = cast(StateStore, table.data)
+    store.catches_up_by(read_changelog)
+    return store
 
 
 class Pipeline:

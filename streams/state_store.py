@@ -1,23 +1,30 @@
 """Where the table of known profiles lies on this machine: one RocksDB a partition, beside the offset it is level with.
 
-Faust fills it from the changelog when a partition is assigned. While the stream runs, the effects publish the changelog
-and put the same bytes here once they are acknowledged, so that no commit can be ahead of the table.
+It is filled from the changelog when a partition is assigned: in large pieces first, and what comes meanwhile by
+Faust's own recovery, which goes record by record. While the stream runs, the effects publish the changelog and put the
+same bytes here once they are acknowledged, so that no commit can be ahead of the table.
 """
 
 from __future__ import annotations
 
+import asyncio
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import rocksdict
+import structlog
 from faust.stores import STORES
 from faust.stores.base import Store
 from faust.types import TP
 
 from kith.errors import Unavailable
+from streams.topic_reader import Stored
+
+log = structlog.get_logger(__name__)
 
 SCHEME = "profile-state"
 # Not a profile id, which has no such letter.
@@ -25,8 +32,12 @@ _LEVEL = b"@changelog-offset"
 _MEMORY = "memory"
 _WRITE_BUFFER_BYTES = 16 << 20
 _CACHE_BYTES = 64 << 20
+# Records of the changelog that are written together.
+_PIECE = 5000
 
 Bytes = Mapping[bytes, bytes | None]
+# The records of partitions, each from the offset on that is named with it, up to what is there now.
+ReadChangelog = Callable[[Mapping[int, int]], Iterator[Stored]]
 
 
 class StateStore(Store[bytes, bytes]):
@@ -37,6 +48,11 @@ class StateStore(Store[bytes, bytes]):
         self._open: dict[int, _Partition] = {}
         self._in_memory = self.url.host == _MEMORY
         self._cache = rocksdict.Cache(_CACHE_BYTES)
+        self._read: ReadChangelog | None = None
+
+    def catches_up_by(self, read: ReadChangelog) -> None:
+        """Read partitions that are assigned in this way first; without it, Faust's recovery reads all."""
+        self._read = read
 
     def fetch(self, partition: int, keys: Iterable[bytes]) -> dict[bytes, bytes]:
         """The values of those keys that have one."""
@@ -73,16 +89,46 @@ class StateStore(Store[bytes, bytes]):
             message = event.message
             entries.setdefault(message.partition, {})[message.key] = message.value
             entries[message.partition][_LEVEL] = b"%d" % message.offset
-        for partition, written in entries.items():
-            self._partition(partition).write(written)
+        self._write_all(entries)
 
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
     ) -> None:
-        """Close what another worker may open now."""
+        """Close what another worker may open now, and catch up with what came to this one."""
         for tp in revoked:
             if tp.topic in self.table.changelog_topic.topics and tp.partition in self._open:
                 self._open.pop(tp.partition).close()
+        new = sorted(tp.partition for tp in newly_assigned if tp.topic in self.table.changelog_topic.topics)
+        if new and self._read is not None:
+            await asyncio.to_thread(self._catch_up, new, self._read)
+
+    def _catch_up(self, partitions: Sequence[int], read: ReadChangelog) -> None:
+        """Write what the changelog has beyond the level of each partition; what is left out here, Faust reads."""
+        began, count = time.monotonic(), 0
+        entries: dict[int, dict[bytes, bytes | None]] = {}
+        try:
+            since = {number: self._next(number) for number in partitions}
+            for stored in read(since):
+                written = entries.setdefault(stored.partition, {})
+                written[stored.key], written[_LEVEL] = stored.value, b"%d" % stored.offset
+                count += 1
+                if count % _PIECE == 0:
+                    self._write_all(entries)
+            self._write_all(entries)
+        except Unavailable as error:
+            log.warning("the table is read record by record", reason=str(error))
+        log.info(
+            "table caught up", partitions=len(partitions), records=count, seconds=round(time.monotonic() - began, 2)
+        )
+
+    def _write_all(self, entries: dict[int, dict[bytes, bytes | None]]) -> None:
+        for partition, written in entries.items():
+            self._partition(partition).write(written)
+        entries.clear()
+
+    def _next(self, partition: int) -> int:
+        level = self._partition(partition).get(_LEVEL)
+        return 0 if level is None else int(level) + 1
 
     async def backup_partition(self, tp: Any, *_args: Any, **_kwargs: Any) -> None:
         """Not offered: the changelog is the backup."""

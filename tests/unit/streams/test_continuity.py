@@ -86,7 +86,7 @@ async def test_partitions_that_were_away_begin_at_their_commit():
 async def test_resuming_the_flow_keeps_what_was_delivered(tmp_path):
     """The race that lost a full buffer when a partition came while it was already being fetched."""
     config = StreamConfig("g", "127.0.0.1:1", tmp_path, ("changes",), "bulk", "state", 1, None, 8, 10, 60.0)
-    app, _pipeline = build_app(config, lambda _table: None, following(LogOf([])), lambda: None)
+    app, _pipeline = build_app(config, lambda _table: None, following(LogOf([])), lambda: None, lambda _since: iter(()))
     queue = FlowControlQueue(flow_control=app.flow_control, clear_on_resume=True)
     app.flow_control.resume()
     await queue.put("delivered")

@@ -6,6 +6,7 @@ from yarl import URL
 
 from kith.errors import Unavailable
 from streams.state_store import SCHEME, StateStore
+from streams.topic_reader import Stored
 
 
 def store(folder, host="disk"):
@@ -58,3 +59,46 @@ def test_a_folder_that_cannot_be_written_is_not_now_and_works_again_later(tmp_pa
     blocked.unlink()
     one.put(0, {b"a": b"1"}, 1)
     assert one.fetch(0, [b"a"]) == {b"a": b"1"}
+
+
+def changelog(*records):
+    """Reads records as `read_topic` does, each partition from its offset on; and notes what was asked."""
+    asked = []
+
+    def read(since):
+        asked.append(dict(since))
+        yield from (one for one in records if one.partition in since and one.offset >= since[one.partition])
+
+    return read, asked
+
+
+async def test_what_is_assigned_catches_up_from_where_it_was(tmp_path):
+    records = [Stored(0, n, b"k%d" % (n % 7000), b"%d" % n) for n in range(12_000)]
+    records += [
+        Stored(0, 12_000, b"k1", None),
+        Stored(1, 4, b"a", b"4"),
+        Stored(1, 5, b"a", b"5"),
+        Stored(2, 0, b"x", b"0"),
+    ]
+    one = store(tmp_path)
+    one.put(1, {b"a": b"4"}, 4)
+    read, asked = changelog(*records)
+    one.catches_up_by(read)
+    other = TP("changes", 2)
+    await one.on_rebalance(set(), set(), {TP("changelog", 0), TP("changelog", 1), other})
+    assert asked == [{0: 0, 1: 5}]
+    assert one.fetch(0, [b"k0", b"k1", b"k6999"]) == {b"k0": b"7000", b"k6999": b"6999"}
+    assert (one.fetch(1, [b"a"]), one.fetch(2, [b"x"])) == ({b"a": b"5"}, {})
+    assert [one.persisted_offset(TP("changelog", n)) for n in range(3)] == [12_000, 5, None]
+
+
+async def test_where_the_changelog_cannot_be_read_the_table_stays_as_it_was_for_recovery_to_go_on(tmp_path):
+    def read(since):
+        yield Stored(0, 7, b"a", b"7")
+        raise Unavailable("Kafka sends nothing.")
+
+    one = store(tmp_path)
+    one.put(0, {b"a": b"1"}, 1)
+    one.catches_up_by(read)
+    await one.on_rebalance(set(), set(), {TP("changelog", 0)})
+    assert (one.fetch(0, [b"a"]), one.persisted_offset(TP("changelog", 0))) == ({b"a": b"1"}, 1)
