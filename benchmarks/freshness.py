@@ -77,7 +77,7 @@ def _measure(one: Installation, options: argparse.Namespace) -> dict[str, Any]:
     capacity = median(backlog["changes_per_s"] for backlog in backlogs)
     say(f"capacity: {capacity:.0f} changes/s")
     print(HEADER, flush=True)
-    steps = []
+    steps: list[dict[str, Any]] = []
     for load in options.loads:
         now = _backlog(one, options, BACKLOGS + 1 + len(steps))["changes_per_s"] if options.anew else capacity
         steps.append(_step(one, options, load, load / 100 * now) | {"capacity_per_s": now})
