@@ -41,6 +41,7 @@ from workers.search_client import SearchClient
 DISTRIBUTIONS = ("onnxruntime", "pymilvus", "faust-streaming", "confluent-kafka")
 ASKERS = (1, 2, 4, 8, 16, 32, 64, 128)
 BESIDE = ("idle", "indexing")
+LATENCIES = ("p50_ms", "p95_ms", "p99_ms", "most_ms")
 WARM_S, FLOW_S = 5.0, 3.0
 
 
@@ -179,7 +180,7 @@ def _row(beside: str, askers: int, asked: Asked) -> dict[str, Any]:
         "answers_per_s": round(median(asked.rates), 1),
         "least_per_s": round(min(asked.rates), 1),
         "most_per_s": round(max(asked.rates), 1),
-        **percentiles([one.took_ms for one in ok]),
+        **(percentiles([one.took_ms for one in ok]) if ok else dict.fromkeys(LATENCIES) | {"count": 0}),
         "others_cores": round(sum(asked.others) / len(asked.others), 2),
         "lighter": sum(one.degraded for one in ok),
         "refused": answers.statuses().get(ReplyStatus.OVERLOADED, 0),
@@ -197,13 +198,17 @@ def _print(rows: Sequence[Mapping[str, Any]]) -> None:
     )
     for row in rows:
         spread = f"({row['least_per_s']:.1f}-{row['most_per_s']:.1f})"
-        fresh = "" if row["change_p95_ms"] is None else f"{row['change_p95_ms']:.0f}"
+        p50, p95, p99, fresh = (_ms(row[name]) for name in (*LATENCIES[:3], "change_p95_ms"))
         print(
-            f"{row['indexer']:8} {row['askers']:6} {row['answers_per_s']:9.1f} {spread:>15} {row['p50_ms']:6.0f} "
-            f"{row['p95_ms']:6.0f} {row['p99_ms']:6.0f} {'':4} {row['count']:8,} {row['lighter']:8,} "
-            f"{row['refused']:8,} {row['failed']:6} {row['changes_settled_per_s']:9.1f} {fresh:>13} "
-            f"{row['others_cores']:6.2f}"
+            f"{row['indexer']:8} {row['askers']:6} {row['answers_per_s']:9.1f} {spread:>15} {p50:>6} {p95:>6} {p99:>6} "
+            f"{'':4} {row['count']:8,} {row['lighter']:8,} {row['refused']:8,} {row['failed']:6} "
+            f"{row['changes_settled_per_s']:9.1f} {fresh:>13} {row['others_cores']:6.2f}"
         )
+
+
+def _ms(taken: float | None) -> str:
+    """Nothing where nobody was answered, or nothing settled."""
+    return "" if taken is None else f"{taken:.0f}"
 
 
 def _draw(axes: Any, rows: Sequence[Mapping[str, Any]]) -> None:
