@@ -75,7 +75,7 @@ def main() -> None:
         one.start(one.settings, "serve")
         client = wiring.search_client(one.settings)
         try:
-            table = _passes(one, client, options, options.load / 100 * capacity)
+            table, late = _passes(one, client, options, options.load / 100 * capacity)
         finally:
             client.close()
     rows = [_row(beside, askers, asked) for (beside, askers), asked in table.items()]
@@ -85,9 +85,12 @@ def main() -> None:
         "rounds": options.rounds,
         "indexer_capacity_per_s": round(capacity, 1),
         "changes_offered_per_s": round(options.load / 100 * capacity, 1),
+        "changes_sent_late_p99_ms": percentiles(late)["p99_ms"] if late else None,
         "rows": rows,
     }
     _print(rows)
+    if late:
+        print(f"99 % of the changes were handed over at most {figures['changes_sent_late_p99_ms']:.0f} ms late")
     print(keep("query_concurrency", figures, DISTRIBUTIONS, lambda axes: _draw(axes, rows)))
 
 
@@ -115,14 +118,18 @@ def _capacity(one: Installation, options: argparse.Namespace) -> float:
     return rate
 
 
-def _passes(one: Installation, client: SearchClient, options: argparse.Namespace, rate: float) -> Table:
+def _passes(
+    one: Installation, client: SearchClient, options: argparse.Namespace, rate: float
+) -> tuple[Table, list[float]]:
+    """What came of each number of askers, and how much later than planned each change was sent, milliseconds."""
     table: Table = {(beside, askers): Asked() for beside in BESIDE for askers in options.askers}
+    late: list[float] = []
     # The first questions of a consumer find no sentence's vector kept.
     at_rate(client, questions(0), 20.0, WARM_S)
     for number in range(options.rounds):
         for place, beside in enumerate(BESIDE):
             seeds, receipts = random.Random(2 * number + place), Receipts(one.settings)
-            with _changes(one, options, rate if beside == "indexing" else 0.0, 10 + number):
+            with _changes(one, options, rate if beside == "indexing" else 0.0, 10 + number, late):
                 windows = [
                     _level(client, table[beside, askers], askers, options.seconds, seeds.randrange(10**9))
                     for askers in options.askers
@@ -131,7 +138,7 @@ def _passes(one: Installation, client: SearchClient, options: argparse.Namespace
             for askers, (begin, end) in zip(options.askers, windows, strict=True):
                 table[beside, askers].settled += [each for each in settled if begin <= each.settled_at < end]
             say(f"round {number + 1} of {options.rounds}, {beside}: {_rates(table, beside)} answers/s")
-    return table
+    return table, late
 
 
 def _level(client: SearchClient, asked: Asked, askers: int, for_s: float, seed: int) -> tuple[float, float]:
@@ -147,7 +154,9 @@ def _level(client: SearchClient, asked: Asked, askers: int, for_s: float, seed: 
 
 
 @contextmanager
-def _changes(one: Installation, options: argparse.Namespace, rate: float, seed: int) -> Iterator[None]:
+def _changes(
+    one: Installation, options: argparse.Namespace, rate: float, seed: int, late: list[float]
+) -> Iterator[None]:
     """Changes at that rate while the block runs; the indexer is level before and after it."""
     if not rate:
         yield
@@ -163,7 +172,7 @@ def _changes(one: Installation, options: argparse.Namespace, rate: float, seed: 
             yield
         finally:
             ended.set()
-        sent.result()
+        late += sent.result()
     wait_level(one.settings)
 
 
