@@ -2,7 +2,9 @@
 
 The capacity is measured first: backlogs of changes, worked off at full speed. Then changes come at random moments
 (Poisson), at a share of that rate, planned and encoded beforehand: the sender does not wait for the system. On a
-machine whose speed changes, `--anew` reads the capacity from a backlog again right before each load.
+machine whose speed changes, `--anew` reads the capacity from a backlog again right before each load. Beside every
+backlog and load stands what the model embedded by itself right before it ("alone"): what is slower by as much as that
+is slower for the machine's sake.
 
 Freshness is measured in two ways, both from the event's time (`occurred_at`, the planned moment, so that a late sender
 counts):
@@ -30,6 +32,7 @@ from typing import Any
 from benchmarks.environment import describe
 from benchmarks.index_seeker import Seeker
 from benchmarks.installation import ROOT, Installation, kith, say, wait_level
+from benchmarks.model_alone import ModelAlone
 from benchmarks.other_processes import Others
 from benchmarks.paced_changes import Planned, Receipts, middle_rate, percentiles, plan, poisson, send
 from benchmarks.record import keep
@@ -55,7 +58,7 @@ def main() -> None:
         kith(one.settings, "produce", "--synthetic", str(options.profiles), "--seed", "3")
         wait_level(one.settings)
         say(f"{options.profiles:,} people indexed")
-        figures = _measure(one, options)
+        figures = _measure(one, options, ModelAlone(one.settings))
     print(keep("freshness", figures, DISTRIBUTIONS, lambda axes: _draw(axes, figures["steps"])))
 
 
@@ -72,16 +75,18 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measure(one: Installation, options: argparse.Namespace) -> dict[str, Any]:
-    backlogs = [_backlog(one, options, seed) for seed in range(1, BACKLOGS + 1)]
+def _measure(one: Installation, options: argparse.Namespace, alone: ModelAlone) -> dict[str, Any]:
+    backlogs = [_backlog(one, options, alone, seed) for seed in range(1, BACKLOGS + 1)]
     capacity = median(backlog["changes_per_s"] for backlog in backlogs)
     say(f"capacity: {capacity:.0f} changes/s")
     print(HEADER, flush=True)
     steps: list[dict[str, Any]] = []
     for load in options.loads:
-        now = _backlog(one, options, BACKLOGS + 1 + len(steps))["changes_per_s"] if options.anew else capacity
-        steps.append(_step(one, options, load, load / 100 * now) | {"capacity_per_s": now})
-    after = _backlog(one, options, BACKLOGS + 1 + len(steps))
+        now = _backlog(one, options, alone, _seed(steps))["changes_per_s"] if options.anew else capacity
+        texts_per_s = alone.texts_per_s()
+        steps.append(_step(one, options, load, load / 100 * now) | {"capacity_per_s": now, "alone_per_s": texts_per_s})
+        print(_line(steps[-1]), flush=True)
+    after = _backlog(one, options, alone, _seed(steps))
     return {
         "profiles": options.profiles,
         "seconds_a_load": options.seconds,
@@ -92,8 +97,14 @@ def _measure(one: Installation, options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _backlog(one: Installation, options: argparse.Namespace, seed: int) -> dict[str, float]:
+def _seed(steps: Sequence[object]) -> int:
+    """Of a backlog after the first ones: another one each time."""
+    return BACKLOGS + 1 + len(steps)
+
+
+def _backlog(one: Installation, options: argparse.Namespace, alone: ModelAlone, seed: int) -> dict[str, float]:
     """The rate of a backlog that is all due at once; what the sampled ones of a step are searched by runs beside it."""
+    texts_per_s = alone.texts_per_s()
     planned = plan(one.settings, options.profiles, [0.0] * options.backlog, seed)
     receipts, others = Receipts(one.settings), Others()
     with Seeker(one.settings, SEEK_PAUSE_S) as seeker:
@@ -102,8 +113,11 @@ def _backlog(one: Installation, options: argparse.Namespace, seed: int) -> dict[
         wait_level(one.settings)
     cores = others.cores()
     rate = round(middle_rate(receipts.every()), 1)
-    say(f"a backlog of {options.backlog:,}: {rate:.0f} changes/s; others took {cores} cores meanwhile")
-    return {"changes_per_s": rate, "others_cores": cores}
+    say(
+        f"a backlog of {options.backlog:,}: {rate:.0f} changes/s; the model alone {texts_per_s:.0f} texts/s before it; "
+        f"others took {cores} cores meanwhile"
+    )
+    return {"changes_per_s": rate, "others_cores": cores, "alone_per_s": texts_per_s}
 
 
 def _step(one: Installation, options: argparse.Namespace, load: float, rate: float) -> dict[str, Any]:
@@ -119,7 +133,7 @@ def _step(one: Installation, options: argparse.Namespace, load: float, rate: flo
     settled, warm_ms = receipts.every(), began_ms + 1000 * min(WARM_S, options.seconds / 4)
     if len(settled) != len(planned):
         raise RuntimeError(f"{len(planned)} changes have {len(settled)} receipts")
-    row = {
+    return {
         "load_percent": load,
         "offered_per_s": round(1000 * len(planned) / (ended_ms - began_ms), 1),
         "settled_per_s": round(1000 * sum(s.settled_at <= ended_ms for s in settled) / (ended_ms - began_ms), 1),
@@ -130,8 +144,6 @@ def _step(one: Installation, options: argparse.Namespace, load: float, rate: flo
         "searched": percentiles([found.took_ms for found in seeker.found if found.due_ms >= warm_ms]),
         "receipts": percentiles([s.took_ms for s in settled if s.occurred_at >= warm_ms]),
     }
-    print(_line(row), flush=True)
-    return row
 
 
 def _every(seeker: Seeker, nth: int) -> Any:
@@ -153,7 +165,8 @@ def _found_all(seeker: Seeker) -> None:
 
 
 HEADER = (
-    f"{'load':>6} {'offered/s':>9} {'settled/s':>9} {'left':>5} {'late p99':>8} {'search p50':>10} {'others':>6}  "
+    f"{'load':>6} {'offered/s':>9} {'settled/s':>9} {'left':>5} {'late p99':>8} "
+    f"{'search p50':>10} {'others':>6} {'alone':>6}  "
     f"{'searched: n':>11} {'p50':>7} {'p95':>7} {'p99':>7}  "
     f"{'receipts: n':>11} {'p50':>7} {'p95':>7} {'p99':>7}  ms"
 )
@@ -167,7 +180,7 @@ def _line(row: Mapping[str, Any]) -> str:
     return (
         f"{row['load_percent']:5.0f}% {row['offered_per_s']:9.1f} {row['settled_per_s']:9.1f} "
         f"{row['left_at_the_end']:5} {row['sent_late_p99_ms']:8.1f} {row['search_p50_ms']:10.1f} "
-        f"{row['others_cores']:6.2f}  {told}"
+        f"{row['others_cores']:6.2f} {row['alone_per_s']:6.0f}  {told}"
     )
 
 

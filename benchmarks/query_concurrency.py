@@ -41,6 +41,7 @@ from workers.search_client import SearchClient
 DISTRIBUTIONS = ("onnxruntime", "pymilvus", "faust-streaming", "confluent-kafka")
 ASKERS = (1, 2, 4, 8, 16, 32, 64, 128)
 BESIDE = ("idle", "indexing")
+LATENCIES = ("p50_ms", "p95_ms", "p99_ms", "most_ms")
 WARM_S, FLOW_S = 5.0, 3.0
 
 
@@ -74,7 +75,7 @@ def main() -> None:
         one.start(one.settings, "serve")
         client = wiring.search_client(one.settings)
         try:
-            table = _passes(one, client, options, options.load / 100 * capacity)
+            table, late = _passes(one, client, options, options.load / 100 * capacity)
         finally:
             client.close()
     rows = [_row(beside, askers, asked) for (beside, askers), asked in table.items()]
@@ -84,9 +85,12 @@ def main() -> None:
         "rounds": options.rounds,
         "indexer_capacity_per_s": round(capacity, 1),
         "changes_offered_per_s": round(options.load / 100 * capacity, 1),
+        "changes_sent_late_p99_ms": percentiles(late)["p99_ms"] if late else None,
         "rows": rows,
     }
     _print(rows)
+    if late:
+        print(f"99 % of the changes were handed over at most {figures['changes_sent_late_p99_ms']:.0f} ms late")
     print(keep("query_concurrency", figures, DISTRIBUTIONS, lambda axes: _draw(axes, rows)))
 
 
@@ -114,14 +118,18 @@ def _capacity(one: Installation, options: argparse.Namespace) -> float:
     return rate
 
 
-def _passes(one: Installation, client: SearchClient, options: argparse.Namespace, rate: float) -> Table:
+def _passes(
+    one: Installation, client: SearchClient, options: argparse.Namespace, rate: float
+) -> tuple[Table, list[float]]:
+    """What came of each number of askers, and how much later than planned each change was sent, milliseconds."""
     table: Table = {(beside, askers): Asked() for beside in BESIDE for askers in options.askers}
+    late: list[float] = []
     # The first questions of a consumer find no sentence's vector kept.
     at_rate(client, questions(0), 20.0, WARM_S)
     for number in range(options.rounds):
         for place, beside in enumerate(BESIDE):
             seeds, receipts = random.Random(2 * number + place), Receipts(one.settings)
-            with _changes(one, options, rate if beside == "indexing" else 0.0, 10 + number):
+            with _changes(one, options, rate if beside == "indexing" else 0.0, 10 + number, late):
                 windows = [
                     _level(client, table[beside, askers], askers, options.seconds, seeds.randrange(10**9))
                     for askers in options.askers
@@ -130,7 +138,7 @@ def _passes(one: Installation, client: SearchClient, options: argparse.Namespace
             for askers, (begin, end) in zip(options.askers, windows, strict=True):
                 table[beside, askers].settled += [each for each in settled if begin <= each.settled_at < end]
             say(f"round {number + 1} of {options.rounds}, {beside}: {_rates(table, beside)} answers/s")
-    return table
+    return table, late
 
 
 def _level(client: SearchClient, asked: Asked, askers: int, for_s: float, seed: int) -> tuple[float, float]:
@@ -146,7 +154,9 @@ def _level(client: SearchClient, asked: Asked, askers: int, for_s: float, seed: 
 
 
 @contextmanager
-def _changes(one: Installation, options: argparse.Namespace, rate: float, seed: int) -> Iterator[None]:
+def _changes(
+    one: Installation, options: argparse.Namespace, rate: float, seed: int, late: list[float]
+) -> Iterator[None]:
     """Changes at that rate while the block runs; the indexer is level before and after it."""
     if not rate:
         yield
@@ -162,7 +172,7 @@ def _changes(one: Installation, options: argparse.Namespace, rate: float, seed: 
             yield
         finally:
             ended.set()
-        sent.result()
+        late += sent.result()
     wait_level(one.settings)
 
 
@@ -179,7 +189,7 @@ def _row(beside: str, askers: int, asked: Asked) -> dict[str, Any]:
         "answers_per_s": round(median(asked.rates), 1),
         "least_per_s": round(min(asked.rates), 1),
         "most_per_s": round(max(asked.rates), 1),
-        **percentiles([one.took_ms for one in ok]),
+        **(percentiles([one.took_ms for one in ok]) if ok else dict.fromkeys(LATENCIES) | {"count": 0}),
         "others_cores": round(sum(asked.others) / len(asked.others), 2),
         "lighter": sum(one.degraded for one in ok),
         "refused": answers.statuses().get(ReplyStatus.OVERLOADED, 0),
@@ -197,13 +207,17 @@ def _print(rows: Sequence[Mapping[str, Any]]) -> None:
     )
     for row in rows:
         spread = f"({row['least_per_s']:.1f}-{row['most_per_s']:.1f})"
-        fresh = "" if row["change_p95_ms"] is None else f"{row['change_p95_ms']:.0f}"
+        p50, p95, p99, fresh = (_ms(row[name]) for name in (*LATENCIES[:3], "change_p95_ms"))
         print(
-            f"{row['indexer']:8} {row['askers']:6} {row['answers_per_s']:9.1f} {spread:>15} {row['p50_ms']:6.0f} "
-            f"{row['p95_ms']:6.0f} {row['p99_ms']:6.0f} {'':4} {row['count']:8,} {row['lighter']:8,} "
-            f"{row['refused']:8,} {row['failed']:6} {row['changes_settled_per_s']:9.1f} {fresh:>13} "
-            f"{row['others_cores']:6.2f}"
+            f"{row['indexer']:8} {row['askers']:6} {row['answers_per_s']:9.1f} {spread:>15} {p50:>6} {p95:>6} {p99:>6} "
+            f"{'':4} {row['count']:8,} {row['lighter']:8,} {row['refused']:8,} {row['failed']:6} "
+            f"{row['changes_settled_per_s']:9.1f} {fresh:>13} {row['others_cores']:6.2f}"
         )
+
+
+def _ms(taken: float | None) -> str:
+    """Nothing where nobody was answered, or nothing settled."""
+    return "" if taken is None else f"{taken:.0f}"
 
 
 def _draw(axes: Any, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -7,7 +7,8 @@ indexer runs.
 
 Records a second are those of the middle 80 % of the receipts, in the order of their outcome. The whole of a backfill
 is from the start of the command until the indexer has settled everything, the start of Python included. Embedded is
-what the indexer counted (`kith_embedded_total`).
+what the indexer counted (`kith_embedded_total`). "alone" is what the model embedded by itself right before, for a
+machine's speed is not steady.
 
 Kafka, registry and a Milvus server are started for it (`make test-milvus` installs the server).
 
@@ -35,6 +36,7 @@ import psutil
 from benchmarks.environment import describe
 from benchmarks.installation import ROOT, Installation, kith, say, wait_level
 from benchmarks.live_traffic import HEADLINES
+from benchmarks.model_alone import ModelAlone
 from benchmarks.other_processes import Others
 from benchmarks.paced_changes import Receipts, middle_rate
 from benchmarks.record import keep
@@ -106,13 +108,14 @@ def _backfills(
     people: dict[str, Profile],
     folder: Path,
 ) -> list[dict[float, dict[str, Any]]]:
-    rounds = []
+    rounds, alone = [], ModelAlone(one.settings)
     for number in range(options.rounds):
         taken = {}
         for share in options.shares:
             file = folder / f"people-{number}-{share:g}.jsonl"
             file.write_bytes(b"".join(lines(people, share, f"round {number + 1}, {share:g} %")))
-            taken[share] = _backfilled(one.settings, indexer, file)
+            texts_per_s = alone.texts_per_s()
+            taken[share] = _backfilled(one.settings, indexer, file) | {"alone_per_s": texts_per_s}
             say(f"round {number + 1} of {options.rounds}, {share:g} % known: {json.dumps(taken[share])}")
         rounds.append(taken)
     return rounds
@@ -171,7 +174,7 @@ def row_of(
         "times_the_first": round(median(rate / first for rate, first in zip(rates, firsts, strict=True)), 2),
         **{
             name: median(one[name] for one in taken)
-            for name in ("records", "embedded", "unchanged", "whole_s", "others_cores")
+            for name in ("records", "embedded", "unchanged", "whole_s", "others_cores", "alone_per_s")
         },
     }
 
@@ -216,13 +219,14 @@ def _print(first: float, rows: Sequence[Mapping[str, Any]], rebuilds: Sequence[M
     print(f"first load over the change stream: {first:.0f} records/s")
     print(
         f"{'known':>6} {'records/s':>9} {'(range)':>15} {'times':>6} {'embedded':>9} {'of':>8} {'whole s':>8} "
-        f"{'others':>6}"
+        f"{'others':>6} {'alone':>6}"
     )
     for row in rows:
         spread = f"({row['least_per_s']:.0f}-{row['most_per_s']:.0f})"
         print(
             f"{row['known_percent']:5.0f}% {row['records_per_s']:9.0f} {spread:>15} {row['times_the_first']:6.2f} "
-            f"{row['embedded']:9,.0f} {row['records']:8,.0f} {row['whole_s']:8.1f} {row['others_cores']:6.2f}"
+            f"{row['embedded']:9,.0f} {row['records']:8,.0f} {row['whole_s']:8.1f} {row['others_cores']:6.2f} "
+            f"{row['alone_per_s']:6.0f}"
         )
     middle = {name: median(one[name] for one in rebuilds) for name in ("records_per_s", "not_searchable_s", "whole_s")}
     print(

@@ -97,7 +97,7 @@ class DictIndexer:
     async def embed(self, batch: Sequence[Change]) -> Embedded:
         texts = dict.fromkeys(operation.text for operation in batch if isinstance(operation, Upsert))
         self.embedded.extend(texts)
-        return dict.fromkeys(texts, np.ones(4, dtype=np.float32) / 2)
+        return dict.fromkeys(texts, np.full(4, 0.5, dtype=np.float32))
 
     async def apply(
         self,

@@ -67,6 +67,7 @@ def test_a_ratio_is_of_one_round_and_the_median_of_these():
             "unchanged": 7,
             "whole_s": 1.0,
             "others_cores": 0.1,
+            "alone_per_s": 100.0,
         }
 
     # The machine was half as fast in the second round: the ratio is not touched by it.
