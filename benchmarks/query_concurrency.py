@@ -78,7 +78,7 @@ def main() -> None:
             table, late = _passes(one, client, options, options.load / 100 * capacity)
         finally:
             client.close()
-    rows = [_row(beside, askers, asked) for (beside, askers), asked in table.items()]
+    rows = [row(beside, askers, asked) for (beside, askers), asked in table.items()]
     figures = {
         "profiles": options.profiles,
         "seconds_a_level_and_round": options.seconds,
@@ -180,7 +180,8 @@ def _rates(table: Table, beside: str) -> str:
     return ", ".join(f"{askers}: {asked.rates[-1]:.0f}" for (which, askers), asked in table.items() if which == beside)
 
 
-def _row(beside: str, askers: int, asked: Asked) -> dict[str, Any]:
+def row(beside: str, askers: int, asked: Asked) -> dict[str, Any]:
+    """Figures of so many askers; latencies are None where nobody was answered."""
     answers = asked.answers
     ok = [one for one in answers.every if one.status == ReplyStatus.OK]
     return {

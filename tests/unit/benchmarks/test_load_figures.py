@@ -4,8 +4,11 @@ import random
 import pytest
 
 from benchmarks.paced_changes import Settled, middle_rate, percentiles, poisson
+from benchmarks.query_concurrency import Asked, row
+from benchmarks.query_load import Answer, Answers
 from benchmarks.replay import lines, row_of
 from schemas.records import Outcome, Profile
+from schemas.search_records import ReplyStatus
 from workers.render import renderer
 
 render = renderer("profile-text-1")
@@ -74,3 +77,20 @@ def test_a_ratio_is_of_one_round_and_the_median_of_these():
     rounds = [{0.0: took(100.0), 90.0: took(300.0)}, {0.0: took(50.0), 90.0: took(150.0)}]
     row = row_of(90.0, [one[90.0] for one in rounds], rounds)
     assert (row["times_the_first"], row["records_per_s"], row["least_per_s"]) == (3.0, 225.0, 150.0)
+
+
+def asked(*statuses):
+    every = [Answer(0.0, 0.25 * (number + 1), status, degraded=number == 0) for number, status in enumerate(statuses)]
+    return Asked(Answers(every), rates=[4.0], others=[0.0], seconds=2.0)
+
+
+def test_latencies_are_of_answers_and_the_rest_is_counted():
+    told = row("idle", 4, asked(ReplyStatus.OK, ReplyStatus.OVERLOADED, ReplyStatus.OK, "no reply"))
+    assert (told["count"], told["lighter"], told["refused"], told["failed"]) == (2, 1, 1, 1)
+    assert (told["p50_ms"], told["most_ms"]) == (500.0, 750.0)
+
+
+def test_nobody_answered_is_a_figure_and_not_the_end_of_a_run():
+    told = row("indexing", 128, asked(ReplyStatus.OVERLOADED, "no reply"))
+    assert (told["count"], told["refused"], told["failed"]) == (0, 1, 1)
+    assert told["p99_ms"] is None
