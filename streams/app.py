@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -168,6 +168,7 @@ class Pipeline:
         self._continuity = continuity
         self._bulk_topic = bulk_topic
         self._before: asyncio.Task[None] | None = None
+        self._watch: asyncio.Task[None] | None = None
         self._in_work = 0
         self._busy_since: float | None = None
 
@@ -193,8 +194,18 @@ class Pipeline:
             await before
 
     async def _decide(self, events: Sequence[EventT[bytes]]) -> Decided:
-        records = await self._continuity.follow([self._incoming(event) for event in events])
-        return await self._indexing.decide(records)
+        followed = await self._continuity.follow([self._incoming(event) for event in events])
+        if followed.early:
+            self._leave({record.place for record in followed.early}, events)
+        return await self._indexing.decide(followed.records)
+
+    def _leave(self, early: Collection[Place], events: Sequence[EventT[bytes]]) -> None:
+        """Leave events to come again: they are not acknowledged, and nobody waits for their acknowledgement."""
+        for event in events:
+            if (event.message.topic, event.message.partition, event.message.offset) in early:
+                event.app.consumer.unacked.discard(event.message)
+        if self._watch is None or self._watch.done():
+            self._watch = _watched(self._continuity.missing_come(), "missing-records")
 
     async def _settle(
         self,

@@ -42,10 +42,12 @@ async def test_transactions_leave_holes_and_the_commit_is_where_it_begins(settin
     consumer.commit(offsets=[TopicPartition(topic, 0, 2)], asynchronous=False)
     consumer.close()
     assert committed(log, (topic, 0), (topic, 1)) == {(topic, 0): 2}
-    continuity = Continuity(log, BackPressure(0.1, 5))
-    await continuity.follow([Incoming(topic, 0, 2, b"k", b"1"), Incoming(topic, 0, 4, b"k", b"2")])
+    first, second = Incoming(topic, 0, 2, b"k", b"1"), Incoming(topic, 0, 4, b"k", b"2")
+    assert (await Continuity(log, BackPressure(0.1, 5)).follow([first, second])).records == [first, second]
+    continuity = Continuity(log, BackPressure(0.1, 5), patience_s=0.1)
+    assert (await continuity.follow([second])).early == [second]
     with pytest.raises(RecordsLeftOutError):
-        await Continuity(log, BackPressure(0.1, 5)).follow([Incoming(topic, 0, 4, b"k", b"2")])
+        await continuity.missing_come()
 
 
 def test_brokers_that_are_away_are_waited_for():
