@@ -39,7 +39,7 @@ def main() -> None:
     steps: dict[str, Callable[[Path], dict[str, object]]] = {
         "embedder": lambda _folder: _embedder(options.model),
         "stream": lambda folder: measure_stream(folder, options.milvus_server, options.model, options.people),
-        "milvus": lambda folder: measure_milvus(folder, options.milvus_server, options.rows),
+        "milvus": lambda folder: measure_milvus(folder, options.milvus_server, options.rows, options.rounds),
     }
     figures = _kept()
     for name in options.only or steps:
@@ -54,7 +54,8 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=int, default=6000, help="who is streamed")
-    parser.add_argument("--rows", type=int, default=12_000, help="rows of the index that is measured by itself")
+    parser.add_argument("--rows", type=int, default=16_000, help="rows of the index that is measured by itself")
+    parser.add_argument("--rounds", type=int, default=3, help="of its memory and searches")
     parser.add_argument("--milvus-server", type=Path, default=ROOT / ".milvus-server" / "bin" / "milvus-server")
     parser.add_argument("--model", default="student-v1")
     parser.add_argument(
