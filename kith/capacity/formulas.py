@@ -119,7 +119,7 @@ MOVES = (
         "restore_rate",
         "1/s",
         "profiles of its table that an indexer reads again",
-        "restore_run_profiles / restore_run_s",
+        "restore_run_profiles / (restore_run_s - restore_none_s)",
     ),
     Formula(
         "restore_s", "s", "an indexer that lost its volume reads its whole part", "profiles / indexers / restore_rate"

@@ -59,7 +59,7 @@ def make_plan(given: Mapping[str, float | None], costs: Mapping[str, UnitCost]) 
         costs: unit costs by name.
 
     Raises:
-        kith.errors.InputError: a parameter is refused, or a unit cost is missing.
+        kith.errors.InputError: a parameter is refused, or a unit cost is missing or cannot be.
     """
     asked = checked(given)
     sheet = Sheet()
@@ -124,6 +124,12 @@ def _fixed(name: str, value: float, unit: str, what: str, source: str) -> Known:
 
 
 def _measured(costs: Mapping[str, UnitCost]) -> list[Known]:
+    some, none = (costs[name].value if name in costs else None for name in ("restore_run_s", "restore_none_s"))
+    if some is not None and none is not None and some <= none:
+        raise InputError(
+            f"restore_run_s is {some:g}, not above restore_none_s, which is {none:g}.",
+            "Measure with more profiles: python -m benchmarks.tables --profiles.",
+        )
     return [
         Known(name, cost.value, cost.unit, cost.what, Origin.MEASURED, f"{cost.command}; {cost.machine}; {cost.date}")
         for name, cost in costs.items()

@@ -186,7 +186,8 @@ def test_no_runbook_is_of_an_alert_that_is_gone():
 
 def commands_in(document: Path) -> list[str]:
     fenced = "".join(re.findall(r"^```\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL))
-    found = (re.search(r"(?:^|-- )kith (?P<rest>[a-z][^|&]*)", line) for line in fenced.splitlines())
+    # A comment of the document is no command of the reader.
+    found = (re.search(r"(?:^|(?<!<!)-- )kith (?P<rest>[a-z][^|&]*)", line) for line in fenced.splitlines())
     return [one["rest"] for one in found if one is not None]
 
 

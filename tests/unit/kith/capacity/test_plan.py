@@ -25,7 +25,12 @@ ASKED = {"profiles": 1e6, "changes_per_day": 1e6, "searches_per_second": 10.0}
 
 
 def costs_of(values):
-    return {name: UnitCost(value, "", "", "", "", "", "") for name, value in zip(COST_NAMES, values, strict=True)}
+    costs = {name: UnitCost(value, "", "", "", "", "", "") for name, value in zip(COST_NAMES, values, strict=True)}
+    # Reading some profiles takes longer than reading none.
+    costs["restore_run_s"] = UnitCost(
+        costs["restore_none_s"].value + costs["restore_run_s"].value, "", "", "", "", "", ""
+    )
+    return costs
 
 
 COSTS = st.lists(st.floats(min_value=1e-6, max_value=1e6), min_size=len(COST_NAMES), max_size=len(COST_NAMES)).map(
@@ -158,6 +163,12 @@ def test_a_cost_that_is_missing_is_named():
         make_plan(ASKED, costs)
 
 
+def test_a_table_that_was_read_no_slower_than_none_is_refused():
+    costs = ONES | {"restore_run_s": UnitCost(1.0, "", "", "", "", "", "")}
+    with pytest.raises(InputError, match="restore_run_s is 1, not above restore_none_s, which is 1"):
+        make_plan(ASKED, costs)
+
+
 def test_what_was_not_given_is_shown_as_assumed_or_left_out():
     made = make_plan({"profiles": 10.0, "changes_per_day": 10.0}, ONES)
     origins = {one.name: one.origin for one in made.sheet.used()}
@@ -217,7 +228,8 @@ def test_scaling_up_is_looking_waiting_starting_joining_and_reading_by_hand():
         "indexer_first_receipt_s": UnitCost(9.0, "", "", "", "", "", ""),
         "joining_stall_s": UnitCost(2.0, "", "", "", "", "", ""),
         "leaving_stall_s": UnitCost(4.0, "", "", "", "", "", ""),
-        "restore_run_s": UnitCost(5.0, "", "", "", "", "", ""),
+        "restore_run_s": UnitCost(7.0, "", "", "", "", "", ""),
+        "restore_none_s": UnitCost(2.0, "", "", "", "", "", ""),
         "restore_run_profiles": UnitCost(1000.0, "", "", "", "", "", ""),
     }
     sheet = make_plan(ASKED | {"changes_per_day": 1.0, "profiles": 2000.0, "indexer_cores": 4.0}, costs).sheet
