@@ -52,10 +52,10 @@ def measure_milvus(folder: Path, program: Path, rows: int, rounds: int) -> dict[
         create_or_find(index.connection, CollectionInfo(_NAME, "costs", "profile-text-1", _DIM), _deadline())
         filled = _Filled(server, index, _rows(_FIRST + rows + _MORE * _SMALL))
         filled.write({"first": _FIRST})
-        held, stored = _loaded_anew(server, index, rounds), {name: _stored(folder, name) for name in _STORED}
+        held, stored = _loaded_anew(filled, rounds), {name: _stored(folder, name) for name in _STORED}
         written, built = filled.write({"rows": rows}, _idle_cores(server))
         after = {name: _stored(folder, name) - size for name, size in stored.items()}
-        grown = _loaded_anew(server, index, rounds)
+        grown = _loaded_anew(filled, rounds)
         memory = median(grown) - median(held)
         say(f"{rows:,} rows: {memory / rows:.0f} bytes a row in memory")
         few = _searches(server, index, rounds)
@@ -86,6 +86,7 @@ class _Filled:
     server: Standalone
     index: MilvusIndex
     rows: Iterator[Row]
+    pieces: int = 0
 
     def write(self, pieces: Mapping[str, int], idle: float = 0.0) -> tuple[float, float]:
         """CPU seconds of Milvus to take rows in, and to seal and index them.
@@ -101,6 +102,8 @@ class _Filled:
         middle, written = time.monotonic(), _cpu(self.server)
         self._call("flush", lambda client, left: client.flush(_NAME, timeout=left), _BUILD_S)
         _wait_indexed(self.index)
+        self.pieces += len(pieces)
+        _wait_loaded(self.index, self.pieces)
         ended, built = time.monotonic(), _cpu(self.server)
         return written - used - idle * (middle - began), built - written - idle * (ended - middle)
 
@@ -126,15 +129,16 @@ def _rows(count: int) -> Iterator[Row]:
         yield Row(f"person-{number:09d}", 1, *next(people), vector / np.linalg.norm(vector))
 
 
-def _loaded_anew(server: Standalone, index: MilvusIndex, rounds: int) -> list[int]:
+def _loaded_anew(filled: _Filled, rounds: int) -> list[int]:
     """Resident bytes of a server that has just started with what it held, each time: nothing is left of writing."""
-    found = []
+    found, server, index = [], filled.server, filled.index
     query = np.eye(1, _DIM, dtype=np.float32)
     for _ in range(rounds):
         server.kill()
         server.start()
         deadline = Deadline.after(_BUILD_S)
         _until(lambda: bool(_attempt(lambda: index.search(_NAME, query, 1, [], _CALL_S) is not None)), deadline)
+        _wait_loaded(index, filled.pieces)
         _settled(server)
         found.append(resident_bytes(with_children(server.pid)))
     return found
@@ -153,6 +157,12 @@ def _wait_indexed(index: MilvusIndex) -> None:
 
     deadline = Deadline.after(_BUILD_S)
     _until(lambda: index.connection.call("describe", _CALL_S, pending) == 0, deadline)
+
+
+def _wait_loaded(index: MilvusIndex, pieces: int) -> None:
+    """Until each piece is searched as a segment with its index: before that, searches go through rows as they came."""
+    deadline = Deadline.after(_BUILD_S)
+    _until(lambda: len(index.connection.call("list segments", _CALL_S, _segments)) == pieces, deadline)
 
 
 def _until(reached: Callable[[], bool], deadline: Deadline) -> None:
