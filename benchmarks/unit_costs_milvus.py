@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -38,29 +39,20 @@ _AT_REST_CORES = 0.2
 _STORED = ("insert_log", "stats_log", "index_files")
 
 
-def measure_milvus(folder: Path, program: Path, rows: int, rounds: int) -> dict[str, object]:
+def measure_rows(folder: Path, program: Path, rows: int, rounds: int) -> dict[str, object]:
     """Figures by name, units in the names: of so many synthetic profiles with random unit vectors of 384 numbers.
 
     What a row takes is the difference that `rows` make to a server that holds some already: a first segment brings
-    threads and buffers that no further one needs. What a segment adds to a search is the difference that more make.
-    Memory, with a server started anew each time, and searches are measured `rounds` times; medians are taken.
+    threads and buffers that no further one needs. Memory is that of servers started anew, the median of `rounds`.
     """
-    server = Standalone(program.absolute(), folder / "milvus")
-    server.start()
-    try:
-        index = MilvusIndex(server.uri)
-        create_or_find(index.connection, CollectionInfo(_NAME, "costs", "profile-text-1", _DIM), _deadline())
-        filled = _Filled(server, index, _rows(_FIRST + rows + _MORE * _SMALL))
+    with _collection(folder, program, _FIRST + rows) as filled:
         filled.write({"first": _FIRST})
         held, stored = _loaded_anew(filled, rounds), {name: _stored(folder, name) for name in _STORED}
-        written, built = filled.write({"rows": rows}, _idle_cores(server))
+        written, built = filled.write({"rows": rows}, _idle_cores(filled.server))
         after = {name: _stored(folder, name) - size for name, size in stored.items()}
         grown = _loaded_anew(filled, rounds)
         memory = median(grown) - median(held)
         say(f"{rows:,} rows: {memory / rows:.0f} bytes a row in memory")
-        few = _searches(server, index, rounds)
-        filled.write({f"more{number}": _SMALL for number in range(_MORE)})
-        many = _searches(server, index, rounds)
         return {
             "rows": rows,
             "dim": _DIM,
@@ -70,8 +62,28 @@ def measure_milvus(folder: Path, program: Path, rows: int, rounds: int) -> dict[
             "resident_bytes_without": held,
             "resident_bytes_with": grown,
             "stored_bytes_per_row": {name: round(size / rows, 1) for name, size in after.items()},
-            **_of_searches(few, many),
         }
+
+
+def measure_segments(folder: Path, program: Path, rounds: int) -> dict[str, object]:
+    """Figures by name, units in the names: of a search in few segments, and of the difference that more make."""
+    with _collection(folder, program, 2 * _FIRST + _MORE * _SMALL) as filled:
+        filled.write({"first": _FIRST, "second": _FIRST})
+        few = _searches(filled.server, filled.index, rounds)
+        filled.write({f"more{number}": _SMALL for number in range(_MORE)})
+        many = _searches(filled.server, filled.index, rounds)
+        return _of_searches(few, many)
+
+
+@contextmanager
+def _collection(folder: Path, program: Path, rows: int) -> Iterator[_Filled]:
+    """An empty one, on a server of its own, and rows for it."""
+    server = Standalone(program.absolute(), folder / "milvus")
+    server.start()
+    try:
+        index = MilvusIndex(server.uri)
+        create_or_find(index.connection, CollectionInfo(_NAME, "costs", "profile-text-1", _DIM), _deadline())
+        yield _Filled(server, index, _rows(rows))
     finally:
         server.kill()
 
