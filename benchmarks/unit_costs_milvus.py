@@ -30,8 +30,9 @@ from workers.render import render
 
 _NAME, _DIM = "profiles__costs", 384
 _BATCH, _DRAWN = 512, 4000
-# Rows that are there before; further segments and their rows, of at least the 1,024 that Milvus indexes.
-_FIRST, _MORE, _SMALL = 2000, 8, 1200
+# Rows that are there before, and those of further segments, at least the 1,024 that Milvus indexes.
+_FIRST, _SMALL = 2000, 1200
+FURTHER_SEGMENTS = 8
 _CALL_S, _BUILD_S = 60.0, 150.0
 _IDLE_S, _SEARCHES, _WARM = 4.0, 200, 30
 _AT_REST_CORES = 0.2
@@ -67,12 +68,12 @@ def measure_rows(folder: Path, program: Path, rows: int, rounds: int) -> dict[st
 
 def measure_segments(folder: Path, program: Path, rounds: int) -> dict[str, object]:
     """Figures by name, units in the names: of a search in few segments, and of the difference that more make."""
-    with _collection(folder, program, 2 * _FIRST + _MORE * _SMALL) as filled:
+    with _collection(folder, program, 2 * _FIRST + FURTHER_SEGMENTS * _SMALL) as filled:
         filled.write({"first": _FIRST, "second": _FIRST})
         few = _searches(filled.server, filled.index, rounds)
-        filled.write({f"more{number}": _SMALL for number in range(_MORE)})
+        filled.write({f"more{number}": _SMALL for number in range(FURTHER_SEGMENTS)})
         many = _searches(filled.server, filled.index, rounds)
-        return _of_searches(few, many)
+        return of_searches(few, many)
 
 
 @contextmanager
@@ -185,14 +186,14 @@ def _until(reached: Callable[[], bool], deadline: Deadline) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Searched:
+class Searched:
     """CPU seconds of a search by round, what Milvus takes at rest left out, and rows of the segments gone through."""
 
     cpu_s: Sequence[float]
     segments: Sequence[int]
 
 
-def _searches(server: Standalone, index: MilvusIndex, rounds: int) -> _Searched:
+def _searches(server: Standalone, index: MilvusIndex, rounds: int) -> Searched:
     chance = np.random.default_rng(11)
     for query in _queries(chance, _WARM):
         index.search(_NAME, query, 10, [], _CALL_S)
@@ -206,18 +207,22 @@ def _searches(server: Standalone, index: MilvusIndex, rounds: int) -> _Searched:
             index.search(_NAME, query, 10, [], _CALL_S)
         spent.append((_cpu(server) - used - idle * (time.monotonic() - began)) / _SEARCHES)
     say(f"{len(segments)} segments: {1000 * median(spent):.2f} CPU ms a search")
-    return _Searched(spent, segments)
+    return Searched(spent, segments)
 
 
 def _queries(chance: np.random.Generator, count: int) -> Vectors:
     return chance.standard_normal((count, 1, _DIM)).astype(np.float32)
 
 
-def _of_searches(few: _Searched, many: _Searched) -> dict[str, object]:
-    """Raises `RuntimeError` where the further segments are not those that were written, or cost nothing."""
+def of_searches(few: Searched, many: Searched) -> dict[str, object]:
+    """Figures by name, CPU seconds; a further segment adds the difference of the medians over how many there are.
+
+    Raises:
+        RuntimeError: the further segments are not those that were written, or cost nothing.
+    """
     more = len(many.segments) - len(few.segments)
-    each = (median(many.cpu_s) - median(few.cpu_s)) / _MORE
-    if more != _MORE or each <= 0:
+    each = (median(many.cpu_s) - median(few.cpu_s)) / FURTHER_SEGMENTS
+    if more != FURTHER_SEGMENTS or each <= 0:
         raise RuntimeError(f"{few} became {many}: measure again.")
     return {
         "segments": {"few": sorted(few.segments), "many": sorted(many.segments)},
