@@ -48,9 +48,9 @@ def measure_rows(folder: Path, program: Path, rows: int, rounds: int) -> dict[st
     """
     with _collection(folder, program, _FIRST + rows) as filled:
         filled.write({"first": _FIRST})
-        held, stored = _loaded_anew(filled, rounds), {name: _stored(folder, name) for name in _STORED}
+        held, stored = _loaded_anew(filled, rounds), _stored(folder, filled.index)
         written, built = filled.write({"rows": rows}, _idle_cores(filled.server))
-        after = {name: _stored(folder, name) - size for name, size in stored.items()}
+        after = {name: size - stored[name] for name, size in _stored(folder, filled.index).items()}
         grown = _loaded_anew(filled, rounds)
         memory = median(grown) - median(held)
         say(f"{rows:,} rows: {memory / rows:.0f} bytes a row in memory")
@@ -207,7 +207,7 @@ def _searches(server: Standalone, index: MilvusIndex, rounds: int) -> Searched:
             index.search(_NAME, query, 10, [], _CALL_S)
         spent.append((_cpu(server) - used - idle * (time.monotonic() - began)) / _SEARCHES)
     say(f"{len(segments)} segments: {1000 * median(spent):.2f} CPU ms a search")
-    return Searched(spent, segments)
+    return Searched(spent, list(segments.values()))
 
 
 def _queries(chance: np.random.Generator, count: int) -> Vectors:
@@ -250,12 +250,22 @@ def _idle_cores(server: Standalone) -> float:
     return (_cpu(server) - used) / (time.monotonic() - began)
 
 
-def _segments(client: MilvusClient, left: float) -> Sequence[int]:
-    return [int(one.num_rows) for one in client.list_loaded_segments(_NAME, timeout=left)]
+def _segments(client: MilvusClient, left: float) -> Mapping[int, int]:
+    return {int(one.segment_id): int(one.num_rows) for one in client.list_loaded_segments(_NAME, timeout=left)}
 
 
-def _stored(folder: Path, name: str) -> int:
-    return sum(file.stat().st_size for held in folder.rglob(name) for file in held.rglob("*") if file.is_file())
+def _stored(folder: Path, index: MilvusIndex) -> dict[str, int]:
+    """Bytes of the segments that are there, by kind; those that compaction left behind lie in folders of their own."""
+    live = {str(number) for number in index.connection.call("list segments", _CALL_S, _segments)}
+    return {
+        name: sum(
+            file.stat().st_size
+            for held in folder.rglob(name)
+            for file in held.rglob("*")
+            if file.is_file() and live.intersection(file.relative_to(held).parts)
+        )
+        for name in _STORED
+    }
 
 
 def _cpu(server: Standalone) -> float:
