@@ -20,6 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks import unit_cost_file
 from benchmarks.environment import describe
 from benchmarks.installation import ROOT, Installation, kith, say, wait_level
 from benchmarks.paced_changes import plan, send
@@ -43,7 +44,7 @@ _LEAVE_S = 60.0
 
 
 def main() -> None:
-    """Measure, print, keep."""
+    """Measure, print, keep, and write what `kith plan` calculates with anew."""
     options = _options()
     print(describe(*DISTRIBUTIONS), flush=True)
     found: dict[str, list[dict[str, float]]] = {}
@@ -61,6 +62,7 @@ def main() -> None:
                 say(f"{name}: {summary(stalls)}")
     figures = _figures(found)
     print(keep("rebalance", figures, DISTRIBUTIONS, lambda axes: _draw(axes, figures["steps"])))
+    unit_cost_file.write()
 
 
 def _options() -> argparse.Namespace:

@@ -28,6 +28,7 @@ import psutil
 from prometheus_client.parser import text_string_to_metric_families
 from yarl import URL
 
+from benchmarks import unit_cost_file
 from benchmarks.environment import describe
 from benchmarks.installation import ROOT, Installation, fresh, kith, say, wait_level
 from benchmarks.paced_changes import Receipts, plan, send
@@ -50,7 +51,7 @@ _LEAVE_S, _PUBLISH_S = 60.0, 60.0
 
 
 def main() -> None:
-    """Measure, print, keep."""
+    """Measure, print, keep, and write what `kith plan` calculates with anew."""
     options = _options()
     print(describe(*DISTRIBUTIONS), flush=True)
     with (
@@ -70,6 +71,7 @@ def main() -> None:
         "starts": starts,
     }
     print(keep("tables", figures, DISTRIBUTIONS, lambda axes: _draw(axes, growth)))
+    unit_cost_file.write()
 
 
 def _options() -> argparse.Namespace:

@@ -23,13 +23,15 @@ class Figure:
     """Where a unit cost stands in the results.
 
     Attributes:
-        where: a step of `benchmarks.unit_costs` and keys down into its figures, by slashes.
+        where: keys, and places in lists, down into the figures, by slashes.
+        results: the file that they stand in; of that of `benchmarks.unit_costs` the first key is a step.
     """
 
     name: str
     unit: str
     what: str
     where: str
+    results: str = "unit_costs"
 
 
 DOCUMENTS = tuple(Path(__file__).resolve().parent.parent / "docs" / name for name in ("capacity.md", "kubernetes.md"))
@@ -48,7 +50,23 @@ FIGURES = (
     Figure(
         "indexer_first_receipt_s", "s", "an indexer's start until its first receipt", "stream/start_to_first_receipt_s"
     ),
-    Figure("join_pause_s", "s", "nobody settles anything while an indexer joins", "stream/join_pause_s"),
+    Figure(
+        "joining_stall_s",
+        "s",
+        "the longest that a partition stood still while an indexer joined, its table small",
+        "steps/one comes/longest_stall_of_a_partition_s",
+        "rebalance",
+    ),
+    Figure(
+        "leaving_stall_s",
+        "s",
+        "the same while one left",
+        "steps/one leaves/longest_stall_of_a_partition_s",
+        "rebalance",
+    ),
+    Figure("restore_run_s", "s", "an indexer reads a table again", "restore/1/seconds", "tables"),
+    Figure("restore_none_s", "s", "the same of an empty table", "restore/0/seconds", "tables"),
+    Figure("restore_run_profiles", "", "profiles of that table", "restore/1/profiles", "tables"),
     Figure("table_bytes_per_profile", _BYTES, "table on disk, compacted", "stream/table_bytes_per_profile"),
     Figure("broker_cpu_taking_in", _CPU, "broker, a change that is sent", "stream/broker_taking_in_cpu_s"),
     Figure("broker_cpu_new_text", _CPU, "broker, a change with a new text", "stream/new_text/cpu_s/broker"),
@@ -65,28 +83,29 @@ FIGURES = (
     Figure("query_cpu_per_search", _CPU, "query consumer, nothing kept from before", "stream/search/cpu_s/consumer"),
     Figure("broker_cpu_per_search", _CPU, "broker, a question and its answer", "stream/search/cpu_s/broker"),
     Figure("query_resident_bytes", _BYTES, "memory of a query consumer", "stream/query_resident_bytes"),
+    Figure("query_start_s", "s", "a query consumer's start until it is ready", "stream/query_start_to_ready_s"),
     Figure("milvus_cpu_per_change", _CPU, "Milvus, a row taken in", "stream/new_text/cpu_s/Milvus"),
-    Figure("milvus_build_cpu_per_row", _CPU, "Milvus, a row sealed and indexed", "milvus/build_cpu_s_per_row"),
-    Figure("milvus_row_memory_bytes", _BYTES, "a row, loaded, index included", "milvus/memory_bytes_per_row"),
-    Figure("milvus_row_fields_bytes", _BYTES, "a row's fields in storage", "milvus/stored_bytes_per_row/insert_log"),
-    Figure("milvus_row_stats_bytes", _BYTES, "a row's statistics in storage", "milvus/stored_bytes_per_row/stats_log"),
-    Figure("milvus_row_index_bytes", _BYTES, "a row's index in storage", "milvus/stored_bytes_per_row/index_files"),
-    Figure("milvus_cpu_per_search", _CPU, "Milvus, a search in few segments", "milvus/search_cpu_s/few"),
-    Figure("milvus_few_segments", "", "how many these were", "milvus/segments_of_few"),
+    Figure("milvus_build_cpu_per_row", _CPU, "Milvus, a row sealed and indexed", "rows/build_cpu_s_per_row"),
+    Figure("milvus_row_memory_bytes", _BYTES, "a row, loaded, index included", "rows/memory_bytes_per_row"),
+    Figure("milvus_row_fields_bytes", _BYTES, "a row's fields in storage", "rows/stored_bytes_per_row/insert_log"),
+    Figure("milvus_row_stats_bytes", _BYTES, "a row's statistics in storage", "rows/stored_bytes_per_row/stats_log"),
+    Figure("milvus_row_index_bytes", _BYTES, "a row's index in storage", "rows/stored_bytes_per_row/index_files"),
+    Figure("milvus_cpu_per_search", _CPU, "Milvus, a search in few segments", "segments/search_cpu_s/few"),
+    Figure("milvus_few_segments", "", "how many these were", "segments/segments_of_few"),
     Figure(
         "milvus_cpu_per_segment_search",
         _CPU,
         "Milvus, a search, each further segment",
-        "milvus/search_cpu_s_per_segment",
+        "segments/search_cpu_s_per_segment",
     ),
 )
 
 
 def text() -> str:
     """The file as it has to be: every figure of the results, with what measured it."""
-    figures = json.loads((FOLDER / f"{RESULTS}.json").read_text())["figures"]
+    kept = {name: json.loads((FOLDER / f"{name}.json").read_text()) for name in {one.results for one in FIGURES}}
     head = "# Written by `python -m benchmarks.unit_cost_file` from the results of benchmarks; not by hand.\n"
-    return head + "".join(_table(one, figures) for one in FIGURES)
+    return head + "".join(_table(one, kept[one.results]) for one in FIGURES)
 
 
 def write() -> None:
@@ -109,17 +128,18 @@ def _anew(found: re.Match[str]) -> str:
     return f"<!-- kith {found['command']} -->\n{done.stdout}{_END}"
 
 
-def _table(one: Figure, figures: dict[str, Any]) -> str:
-    step, *keys = one.where.split("/")
-    value: Any = figures[step]
-    for key in keys:
-        value = value[key]
+def _table(one: Figure, kept: dict[str, Any]) -> str:
+    value: Any = kept["figures"]
+    for key in one.where.split("/"):
+        value = value[int(key) if isinstance(value, list) else key]
+    # Steps of the unit costs may be of several days.
+    said = kept["figures"][one.where.split("/")[0]] if one.results == RESULTS else kept | {"date": kept["measured_on"]}
     entries = {
         "value": float(value),
         "unit": one.unit,
         "what": one.what,
-        **{name: figures[step][name] for name in ("command", "machine", "date")},
-        "source": f"benchmarks/results/{RESULTS}.json: {one.where}",
+        **{name: said[name] for name in ("command", "machine", "date")},
+        "source": f"benchmarks/results/{one.results}.json: {one.where}",
     }
     # Of a string or number of ours, JSON is TOML.
     return f"\n[{one.name}]\n" + "".join(f"{key} = {json.dumps(entry)}\n" for key, entry in entries.items())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 import numpy as np
 from pymilvus import MilvusClient
@@ -20,82 +22,115 @@ from kith.errors import KithError
 from kith.services.process import pause
 from streams.fields import profile_fields
 from tests.milvus_servers import Standalone
-from workers.contract import CollectionInfo, Row
+from workers.contract import CollectionInfo, Row, Vectors
 from workers.milvus_index import MilvusIndex
+from workers.milvus_rows import to_entity
 from workers.model_collections import create_or_find
 from workers.render import render
 
 _NAME, _DIM = "profiles__costs", 384
 _BATCH, _DRAWN = 512, 4000
-# Rows that are there before; further segments and their rows, of at least the 1,024 that Milvus indexes.
-# Milvus flushes a collection once in ten seconds.
-_FIRST, _MORE, _SMALL = 2000, 4, 1200
-_CALL_S, _BUILD_S, _SETTLE_S = 60.0, 150.0, 10.0
-_IDLE_S, _SEARCHES, _WARM = 4.0, 400, 30
+# Rows that are there before, and those of further segments, at least the 1,024 that Milvus indexes.
+_FIRST, _SMALL = 2000, 1200
+FURTHER_SEGMENTS = 8
+_CALL_S, _BUILD_S = 60.0, 150.0
+_IDLE_S, _SEARCHES, _WARM = 4.0, 200, 30
 _AT_REST_CORES = 0.2
 # What Milvus calls the folders of its object storage.
 _STORED = ("insert_log", "stats_log", "index_files")
 
 
-def measure_milvus(folder: Path, program: Path, rows: int) -> dict[str, object]:
+def measure_rows(folder: Path, program: Path, rows: int, rounds: int) -> dict[str, object]:
     """Figures by name, units in the names: of so many synthetic profiles with random unit vectors of 384 numbers.
 
     What a row takes is the difference that `rows` make to a server that holds some already: a first segment brings
-    threads and buffers that no further one needs. What a segment adds to a search is the difference that more make.
+    threads and buffers that no further one needs. Memory is that of servers started anew, the median of `rounds`.
     """
-    server = Standalone(program.absolute(), folder / "milvus")
-    server.start()
-    try:
-        index = MilvusIndex(server.uri)
-        create_or_find(index.connection, CollectionInfo(_NAME, "costs", "profile-text-1", _DIM), _deadline())
-        _keep_segments_apart(index)
-        filled = _Filled(server, index, _rows(_FIRST + rows + _MORE * _SMALL))
-        filled.write(_FIRST)
-        before, stored = _loaded_anew(server, index), {name: _stored(folder, name) for name in _STORED}
-        written, built = filled.write(rows, _idle_cores(server))
-        after = {name: _stored(folder, name) - size for name, size in stored.items()}
-        memory = _loaded_anew(server, index) - before
+    with _collection(folder, program, _FIRST + rows) as filled:
+        filled.write({"first": _FIRST})
+        held, stored = _loaded_anew(filled, rounds), _stored(folder, filled.index)
+        written, built = filled.write({"rows": rows}, _idle_cores(filled.server))
+        after = {name: size - stored[name] for name, size in _stored(folder, filled.index).items()}
+        grown = _loaded_anew(filled, rounds)
+        memory = median(grown) - median(held)
         say(f"{rows:,} rows: {memory / rows:.0f} bytes a row in memory")
-        few = _searches(server, index)
-        for _ in range(_MORE):
-            filled.write(_SMALL)
-        many = _searches(server, index)
         return {
             "rows": rows,
             "dim": _DIM,
             "write_cpu_s_per_row": round(written / rows, 7),
             "build_cpu_s_per_row": round(built / rows, 7),
             "memory_bytes_per_row": round(memory / rows, 1),
+            "resident_bytes_without": held,
+            "resident_bytes_with": grown,
             "stored_bytes_per_row": {name: round(size / rows, 1) for name, size in after.items()},
-            **_of_searches(few, many),
         }
+
+
+def measure_segments(folder: Path, program: Path, rounds: int) -> dict[str, object]:
+    """Figures by name, units in the names: of a search in few segments, and of the difference that more make."""
+    with _collection(folder, program, 2 * _FIRST + FURTHER_SEGMENTS * _SMALL) as filled:
+        filled.write({"first": _FIRST, "second": _FIRST})
+        few = _searches(filled.server, filled.index, rounds)
+        filled.write({f"more{number}": _SMALL for number in range(FURTHER_SEGMENTS)})
+        many = _searches(filled.server, filled.index, rounds)
+        return of_searches(few, many)
+
+
+@contextmanager
+def _collection(folder: Path, program: Path, rows: int) -> Iterator[_Filled]:
+    """An empty one, on a server of its own, and rows for it."""
+    server = Standalone(program.absolute(), folder / "milvus")
+    server.start()
+    try:
+        index = MilvusIndex(server.uri)
+        create_or_find(index.connection, CollectionInfo(_NAME, "costs", "profile-text-1", _DIM), _deadline())
+        yield _Filled(server, index, _rows(rows))
     finally:
         server.kill()
 
 
 @dataclass
 class _Filled:
-    """A collection that is written to, piece by piece, each flushed and indexed as a segment."""
+    """A collection that is written to, piece by piece, each flushed and indexed as a segment.
+
+    Each piece is a partition of its own: Milvus merges segments of a partition, and none of different ones.
+    """
 
     server: Standalone
     index: MilvusIndex
     rows: Iterator[Row]
+    pieces: int = 0
 
-    def write(self, count: int, idle: float = 0.0) -> tuple[float, float]:
+    def write(self, pieces: Mapping[str, int], idle: float = 0.0) -> tuple[float, float]:
         """CPU seconds of Milvus to take rows in, and to seal and index them.
 
         Args:
+            pieces: how many rows, by the name of their partition.
             idle: cores that it takes at rest, which are left out.
         """
+        words = self.index.capabilities(_CALL_S).full_text
         began, used = time.monotonic(), _cpu(self.server)
-        for _ in range(math.ceil(count / _BATCH)):
-            self.index.upsert(_NAME, list(itertools.islice(self.rows, min(_BATCH, count))), _CALL_S)
-            count -= _BATCH
+        for name, count in pieces.items():
+            self._take_in(name, count, words=words)
         middle, written = time.monotonic(), _cpu(self.server)
-        _flush(self.index)
+        self._call("flush", lambda client, left: client.flush(_NAME, timeout=left), _BUILD_S)
         _wait_indexed(self.index)
+        self.pieces += len(pieces)
+        _wait_loaded(self.index, self.pieces)
         ended, built = time.monotonic(), _cpu(self.server)
         return written - used - idle * (middle - began), built - written - idle * (ended - middle)
+
+    def _take_in(self, name: str, count: int, *, words: bool) -> None:
+        self._call("make a partition", lambda client, left: client.create_partition(_NAME, name, timeout=left))
+        for first in range(0, count, _BATCH):
+            some = itertools.islice(self.rows, min(_BATCH, count - first))
+            self._write(name, [to_entity(row, with_words=words) for row in some])
+
+    def _write(self, name: str, entities: list[dict[str, Any]]) -> None:
+        self._call("write", lambda client, left: client.upsert(_NAME, entities, timeout=left, partition_name=name))
+
+    def _call(self, what: str, call: Callable[[MilvusClient, float], object], seconds: float = _CALL_S) -> None:
+        self.index.connection.call(what, seconds, call)
 
 
 def _rows(count: int) -> Iterator[Row]:
@@ -107,15 +142,19 @@ def _rows(count: int) -> Iterator[Row]:
         yield Row(f"person-{number:09d}", 1, *next(people), vector / np.linalg.norm(vector))
 
 
-def _loaded_anew(server: Standalone, index: MilvusIndex) -> int:
-    """Resident bytes of a server that has just started with what it held: nothing is left of writing."""
-    server.kill()
-    server.start()
-    deadline = Deadline.after(_BUILD_S)
+def _loaded_anew(filled: _Filled, rounds: int) -> list[int]:
+    """Resident bytes of a server that has just started with what it held, each time: nothing is left of writing."""
+    found, server, index = [], filled.server, filled.index
     query = np.eye(1, _DIM, dtype=np.float32)
-    _until(lambda: bool(_attempt(lambda: index.search(_NAME, query, 1, [], _CALL_S) is not None)), deadline)
-    pause(_SETTLE_S)
-    return resident_bytes(with_children(server.pid))
+    for _ in range(rounds):
+        server.kill()
+        server.start()
+        deadline = Deadline.after(_BUILD_S)
+        _until(lambda: bool(_attempt(lambda: index.search(_NAME, query, 1, [], _CALL_S) is not None)), deadline)
+        _wait_loaded(index, filled.pieces)
+        _settled(server)
+        found.append(resident_bytes(with_children(server.pid)))
+    return found
 
 
 def _attempt(call: Callable[[], bool]) -> bool:
@@ -123,22 +162,6 @@ def _attempt(call: Callable[[], bool]) -> bool:
         return call()
     except KithError:
         return False
-
-
-def _keep_segments_apart(index: MilvusIndex) -> None:
-    """Ask Milvus not to merge them while they are counted; 2.3.5 merged the first two all the same."""
-
-    def alter(client: MilvusClient, left: float) -> None:
-        client.alter_collection_properties(_NAME, {"collection.autocompaction.enabled": "false"}, timeout=left)
-
-    index.connection.call("keep segments apart", _CALL_S, alter)
-
-
-def _flush(index: MilvusIndex) -> None:
-    def flush(client: MilvusClient, left: float) -> None:
-        client.flush(_NAME, timeout=left)
-
-    index.connection.call("flush", _BUILD_S, flush)
 
 
 def _wait_indexed(index: MilvusIndex) -> None:
@@ -149,6 +172,12 @@ def _wait_indexed(index: MilvusIndex) -> None:
     _until(lambda: index.connection.call("describe", _CALL_S, pending) == 0, deadline)
 
 
+def _wait_loaded(index: MilvusIndex, pieces: int) -> None:
+    """Until each piece is searched as a segment with its index: before that, searches go through rows as they came."""
+    deadline = Deadline.after(_BUILD_S)
+    _until(lambda: len(index.connection.call("list segments", _CALL_S, _segments)) == pieces, deadline)
+
+
 def _until(reached: Callable[[], bool], deadline: Deadline) -> None:
     while not reached():
         if deadline.expired():
@@ -157,37 +186,50 @@ def _until(reached: Callable[[], bool], deadline: Deadline) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Searched:
-    """CPU seconds of a search, what Milvus takes at rest left out, and rows of the segments that it went through."""
+class Searched:
+    """CPU seconds of a search by round, what Milvus takes at rest left out, and rows of the segments gone through."""
 
-    cpu_s: float
+    cpu_s: Sequence[float]
     segments: Sequence[int]
 
 
-def _searches(server: Standalone, index: MilvusIndex) -> _Searched:
+def _searches(server: Standalone, index: MilvusIndex, rounds: int) -> Searched:
     chance = np.random.default_rng(11)
-    queries = chance.standard_normal((_SEARCHES + _WARM, 1, _DIM)).astype(np.float32)
-    for query in queries[:_WARM]:
+    for query in _queries(chance, _WARM):
         index.search(_NAME, query, 10, [], _CALL_S)
     idle = _settled(server)
     segments = index.connection.call("list segments", _CALL_S, _segments)
-    began, used = time.monotonic(), _cpu(server)
-    for query in queries[_WARM:]:
-        index.search(_NAME, query, 10, [], _CALL_S)
-    spent = _cpu(server) - used - idle * (time.monotonic() - began)
-    say(f"{len(segments)} segments: {1000 * spent / _SEARCHES:.2f} CPU ms a search")
-    return _Searched(spent / _SEARCHES, segments)
+    spent = []
+    for _ in range(rounds):
+        queries = _queries(chance, _SEARCHES)
+        began, used = time.monotonic(), _cpu(server)
+        for query in queries:
+            index.search(_NAME, query, 10, [], _CALL_S)
+        spent.append((_cpu(server) - used - idle * (time.monotonic() - began)) / _SEARCHES)
+    say(f"{len(segments)} segments: {1000 * median(spent):.2f} CPU ms a search")
+    return Searched(spent, list(segments.values()))
 
 
-def _of_searches(few: _Searched, many: _Searched) -> dict[str, object]:
-    """Raises `RuntimeError` where Milvus merged the segments meanwhile."""
+def _queries(chance: np.random.Generator, count: int) -> Vectors:
+    return chance.standard_normal((count, 1, _DIM)).astype(np.float32)
+
+
+def of_searches(few: Searched, many: Searched) -> dict[str, object]:
+    """Figures by name, CPU seconds; a further segment adds the difference of the medians over how many there are.
+
+    Raises:
+        RuntimeError: the further segments are not those that were written, or cost nothing.
+    """
     more = len(many.segments) - len(few.segments)
-    if more <= 0:
-        raise RuntimeError(f"{len(few.segments)} segments became {len(many.segments)}: measure again.")
-    each = (many.cpu_s - few.cpu_s) / more
+    each = (median(many.cpu_s) - median(few.cpu_s)) / FURTHER_SEGMENTS
+    if more != FURTHER_SEGMENTS or each <= 0:
+        raise RuntimeError(f"{few} became {many}: measure again.")
     return {
         "segments": {"few": sorted(few.segments), "many": sorted(many.segments)},
-        "search_cpu_s": {"few": round(few.cpu_s, 7), "many": round(many.cpu_s, 7)},
+        "search_cpu_s": {"few": round(median(few.cpu_s), 7), "many": round(median(many.cpu_s), 7)},
+        "search_cpu_s_by_round": {
+            name: [round(one, 7) for one in some.cpu_s] for name, some in (("few", few), ("many", many))
+        },
         "search_cpu_s_per_segment": round(each, 7),
         "segments_of_few": len(few.segments),
     }
@@ -208,12 +250,22 @@ def _idle_cores(server: Standalone) -> float:
     return (_cpu(server) - used) / (time.monotonic() - began)
 
 
-def _segments(client: MilvusClient, left: float) -> Sequence[int]:
-    return [int(one.num_rows) for one in client.list_loaded_segments(_NAME, timeout=left)]
+def _segments(client: MilvusClient, left: float) -> Mapping[int, int]:
+    return {int(one.segment_id): int(one.num_rows) for one in client.list_loaded_segments(_NAME, timeout=left)}
 
 
-def _stored(folder: Path, name: str) -> int:
-    return sum(file.stat().st_size for held in folder.rglob(name) for file in held.rglob("*") if file.is_file())
+def _stored(folder: Path, index: MilvusIndex) -> dict[str, int]:
+    """Bytes of the segments that are there, by kind; those that compaction left behind lie in folders of their own."""
+    live = {str(number) for number in index.connection.call("list segments", _CALL_S, _segments)}
+    return {
+        name: sum(
+            file.stat().st_size
+            for held in folder.rglob(name)
+            for file in held.rglob("*")
+            if file.is_file() and live.intersection(file.relative_to(held).parts)
+        )
+        for name in _STORED
+    }
 
 
 def _cpu(server: Standalone) -> float:

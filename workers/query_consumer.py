@@ -36,6 +36,7 @@ _CONNECT_S = 5.0
 _FLUSH_S = 10.0
 # After so long the partitions of a consumer that was killed go to others.
 _SESSION_MS, _HEARTBEAT_MS = 10_000, 1_000
+_COMMIT_MS = 1000
 # Taken at once: whoever is refused is told now, however much comes.
 _MOST_TAKEN = 2000
 # How often a consumer with nothing to do looks whether it could answer.
@@ -87,7 +88,7 @@ class QueryConsumer:
                 # A new group begins with what waits already: "latest" would skip what comes while it joins.
                 "auto.offset.reset": "earliest",
                 "enable.auto.offset.store": False,
-                "auto.commit.interval.ms": 1000,
+                "auto.commit.interval.ms": _COMMIT_MS,
                 "fetch.wait.max.ms": 100,
                 "log_level": 0,
             }

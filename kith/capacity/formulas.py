@@ -105,11 +105,34 @@ TABLE = (
     Formula(
         "indexer_memory",
         "B",
-        "all indexers: process, filters and write buffers of the table",
-        "indexers * indexer_resident_bytes + profiles * table_filter_bits / 8 + partitions * 2 * table_buffer_bytes",
+        "all indexers: process, and cache, filters and write buffers of the table",
+        "indexers * (indexer_resident_bytes + table_cache_bytes) + profiles * table_filter_bits / 8"
+        " + partitions * 2 * table_buffer_bytes",
         _MEMORY,
     ),
     Formula("indexer_memory_each", "B", "one indexer", "indexer_memory / indexers"),
+)
+
+# Whoever gets a partition reads its table before it works; one that left took its copy along.
+MOVES = (
+    Formula(
+        "restore_rate",
+        "1/s",
+        "profiles of its table that an indexer reads again",
+        "restore_run_profiles / (restore_run_s - restore_none_s)",
+    ),
+    Formula(
+        "restore_s", "s", "an indexer that lost its volume reads its whole part", "profiles / indexers / restore_rate"
+    ),
+    Formula(
+        "joiner_restore_s", "s", "one more indexer reads the part it gets", "profiles / (indexers + 1) / restore_rate"
+    ),
+    Formula(
+        "leaver_restore_s",
+        "s",
+        "the others, side by side, read the part of one that left",
+        "profiles / indexers / max(1, indexers - 1) / restore_rate",
+    ),
 )
 
 BROKERS = (
@@ -252,15 +275,32 @@ SCALING = (
         "scale_up_s",
         "s",
         "from that lag to the receipt of a pod that is placed at once, its image at hand",
-        "polling_s + scale_up_wait_s + indexer_first_receipt_s + join_pause_s",
+        "polling_s + scale_up_wait_s + indexer_first_receipt_s + joining_stall_s + joiner_restore_s",
     ),
     Formula("lag_meanwhile", "", "records that come meanwhile, of a busy indexer's", "indexer_rate * scale_up_s"),
     Formula(
         "calm_over_pause",
         "",
-        "calm before a pod goes, over the pause that it costs",
-        "scale_down_wait_s / join_pause_s",
+        "calm before a pod goes, over how long its partitions then stand still",
+        "scale_down_wait_s / (leaving_stall_s + leaver_restore_s)",
     ),
+)
+
+SCALING_QUERIES = (
+    Formula("query_rate", "1/s", "dearest questions that one consumer answers", "query_cores / query_cpu_per_search"),
+    Formula(
+        "query_lag_at_rest",
+        "",
+        "requests that seem to wait between two commits, of a busy one's",
+        "query_rate * query_commit_s",
+    ),
+    Formula(
+        "query_lag_calls_at",
+        "1/s",
+        "cheaper questions of one consumer that call for another by that alone",
+        "query_lag_threshold / query_commit_s",
+    ),
+    Formula("query_scale_up_s", "s", "from a look that shows it to one more that answers", "polling_s + query_start_s"),
 )
 
 PARTITIONS = Formula(
@@ -302,7 +342,9 @@ def sections(given: frozenset[str]) -> list[tuple[str, Sequence[Formula]]]:
         *found,
         ("Partitions", (PARTITIONS_OF_BOTH if searched else PARTITIONS,)),
         ("Tables of the indexers", TABLE),
+        ("Moving a table", MOVES),
         ("Brokers", BROKERS),
         ("Scaling of the indexers", SCALING),
+        *((("Scaling of the query consumers", SCALING_QUERIES),) if searched else ()),
         ("Milvus", (*INDEX, *(NODES if "node_memory_gib" in given else ()))),
     ]

@@ -51,6 +51,7 @@ PARAMETERS = (
     Parameter("node_memory_gib", "GiB", "memory of a query node of Milvus", 1, 1e5),
     Parameter("replay_hours", "h", "time in which everybody has to be embedded again", 0.01, 1e5),
     Parameter("lag_threshold", "", "records that may wait for each indexer, KEDA", 1, 1e9, assumed=1000),
+    Parameter("query_lag_threshold", "", "requests that may wait for each query consumer, KEDA", 1, 1e9, assumed=100),
     Parameter("polling_s", "s", "between two looks of KEDA", 1, 3600, assumed=15),
     Parameter("scale_up_wait_s", "s", "that a lag has to last before a pod is added", 0, 3600, assumed=30),
     Parameter("scale_down_wait_s", "s", "that it has to be calm before a pod is taken away", 1, 86_400, assumed=900),

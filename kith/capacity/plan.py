@@ -14,9 +14,9 @@ from kith.settings import Settings
 from schemas.topics import Topic, Topics
 
 # What `streams/state_store.py` sets for the table of known profiles.
-_TABLE_BUFFER_BYTES, _TABLE_FILTER_BITS = 16 << 20, 10
-# What `streams/app.py` sets.
-_COMMIT_S = 0.5
+_TABLE_BUFFER_BYTES, _TABLE_CACHE_BYTES, _TABLE_FILTER_BITS = 16 << 20, 64 << 20, 10
+# What `streams/app.py` and `workers/query_consumer.py` set.
+_COMMIT_S, _QUERY_COMMIT_S = 0.5, 1.0
 # Of `streams/backfill.py`: the records that it keeps under way.
 _BACKFILL_WINDOW = 1000
 # CPU seconds of one search that are told of, however many processors share them.
@@ -59,7 +59,7 @@ def make_plan(given: Mapping[str, float | None], costs: Mapping[str, UnitCost]) 
         costs: unit costs by name.
 
     Raises:
-        kith.errors.InputError: a parameter is refused, or a unit cost is missing.
+        kith.errors.InputError: a parameter is refused, or a unit cost is missing or cannot be.
     """
     asked = checked(given)
     sheet = Sheet()
@@ -101,6 +101,14 @@ def _declared() -> list[Known]:
         *found,
         _fixed("table_filter_bits", _TABLE_FILTER_BITS, "bit", "filter of the table, a profile", table),
         _fixed("table_buffer_bytes", _TABLE_BUFFER_BYTES, "B", "write buffer of the table, a partition", table),
+        _fixed("table_cache_bytes", _TABLE_CACHE_BYTES, "B", "cache of the table, an indexer", table),
+        _fixed(
+            "query_commit_s",
+            _QUERY_COMMIT_S,
+            "s",
+            "between two commits of a query consumer",
+            "workers/query_consumer.py",
+        ),
         _fixed("commit_s", _COMMIT_S, "s", "between two commits of an indexer", "streams/app.py"),
         _fixed("measured_dim", _MEASURED_DIM, "", "numbers of a vector where it was measured", "student-v1"),
     ]
@@ -116,6 +124,12 @@ def _fixed(name: str, value: float, unit: str, what: str, source: str) -> Known:
 
 
 def _measured(costs: Mapping[str, UnitCost]) -> list[Known]:
+    some, none = (costs[name].value if name in costs else None for name in ("restore_run_s", "restore_none_s"))
+    if some is not None and none is not None and some <= none:
+        raise InputError(
+            f"restore_run_s is {some:g}, not above restore_none_s, which is {none:g}.",
+            "Measure with more profiles: python -m benchmarks.tables --profiles.",
+        )
     return [
         Known(name, cost.value, cost.unit, cost.what, Origin.MEASURED, f"{cost.command}; {cost.machine}; {cost.date}")
         for name, cost in costs.items()
@@ -140,6 +154,11 @@ def _warnings(sheet: Sheet) -> list[str]:
         found.append(
             f"A backfill keeps {_BACKFILL_WINDOW:,} records under way, work for {busy} indexers, and a rollout "
             "is filled by one process: for more, the source has to send everybody on profile.changes."
+        )
+    if (moved := sheet.value("joiner_restore_s")) > (calm := sheet.value("scale_down_wait_s")):
+        found.append(
+            f"An indexer that joins reads its part of the table for {moved:,.0f} s, longer than the {calm:,.0f} s of "
+            "calm after which one may leave: keep their number fixed, at the one for the busiest time."
         )
     if sheet.has("milvus_cpu_of_a_search") and (taken := sheet.value("milvus_cpu_of_a_search")) > _LONG_SEARCH_S:
         found.append(

@@ -38,6 +38,9 @@ def plan(
         None, help="Embed on GPUs, each so many profile texts a second: not measured here, measure yours."
     ),
     lag_threshold: float | None = typer.Option(None, help="KEDA's lagThreshold; assumed 1000, the chart's."),
+    query_lag_threshold: float | None = typer.Option(
+        None, help="The same of query consumers; assumed 100, the chart's."
+    ),
     polling_s: float | None = typer.Option(None, help="KEDA's pollingInterval; assumed 15, the chart's."),
     scale_up_wait_s: float | None = typer.Option(None, help="How long a lag has to last; assumed 30, the chart's."),
     scale_down_wait_s: float | None = typer.Option(None, help="How long it has to be calm; assumed 900, the chart's."),
@@ -49,7 +52,8 @@ def plan(
     """Calculate processors, memory, disks, partitions and pods from measured unit costs, with the arithmetic.
 
     What was not measured is an assumption, printed as one, or has to be given. Nothing has to run for it.
-    Exit code 1 when something stands against the plan: more partitions than allowed, or a search that takes too long.
+    Exit code 1 when something stands against the plan: more partitions than allowed, a search that takes too long, or
+    tables that take longer to move than calm lasts.
 
     Example: `kith plan --profiles 1.3e9 --changes-per-day 2e8 --embedded-share 0.3 --searches-per-second 1000 --peak 3`
     """

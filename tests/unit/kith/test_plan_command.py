@@ -76,6 +76,7 @@ def test_what_is_assumed_of_scaling_is_what_the_chart_has():
     template = (ROOT / "ops" / "helm" / "kith" / "templates" / "scaledobjects.yaml").read_text()
     assumed = {one.name: one.assumed for one in PARAMETERS}
     assert values["keda"]["indexer"]["lagThreshold"] == assumed["lag_threshold"]
+    assert values["keda"]["query"]["lagThreshold"] == assumed["query_lag_threshold"]
     assert values["keda"]["pollingInterval"] == assumed["polling_s"]
     assert values["keda"]["indexer"]["scaleDownStabilizationSeconds"] == assumed["scale_down_wait_s"]
     assert re.search(rf"scaleUp:\s+stabilizationWindowSeconds: {assumed['scale_up_wait_s']:g}\n", template)
@@ -85,6 +86,31 @@ def test_what_is_assumed_of_scaling_is_what_the_chart_has():
     assert values["keda"]["query"]["cpuUtilization"] / 100 == assumed["utilization"]
 
 
+def test_the_chart_gives_each_pod_the_memory_that_was_measured():
+    _code, text = printed(*LEAST, "--searches-per-second", "1", "--json")
+    value = {one["name"]: one["value"] for one in json.loads(text)["known"]}
+    values = YAML(typ="safe").load(ROOT / "ops" / "helm" / "kith" / "values.yaml")
+    # The fewest indexers that KEDA leaves have the most partitions each.
+    each = values["topics"]["partitions"] / values["keda"]["indexer"]["minReplicas"]
+    table = value["table_cache_bytes"] + each * 2 * value["table_buffer_bytes"]
+    assert value["indexer_resident_bytes"] + table < memory_request(values["indexer"])
+    assert value["query_resident_bytes"] < memory_request(values["query"])
+
+
+def memory_request(part):
+    number, unit = re.fullmatch(r"(\d+)(Mi|Gi)", part["resources"]["requests"]["memory"]).groups()
+    return int(number) << {"Mi": 20, "Gi": 30}[unit]
+
+
+def test_the_chart_calls_for_query_consumers_above_what_waits_at_rest():
+    _code, text = printed(*LEAST, "--searches-per-second", "1", "--json")
+    value = {line["name"]: line["value"] for line in json.loads(text)["lines"]}
+    values = YAML(typ="safe").load(ROOT / "ops" / "helm" / "kith" / "values.yaml")
+    assert 2 * value["query_lag_at_rest"] < values["keda"]["query"]["lagThreshold"]
+    # One that was added is there before another may be taken away.
+    assert value["query_scale_up_s"] < values["keda"]["query"]["scaleDownStabilizationSeconds"]
+
+
 def test_the_chart_calls_for_indexers_above_what_waits_at_rest_and_below_what_is_not_ready():
     _code, text = printed(*LEAST, "--json")
     value = {line["name"]: line["value"] for line in json.loads(text)["lines"]}
@@ -92,7 +118,9 @@ def test_the_chart_calls_for_indexers_above_what_waits_at_rest_and_below_what_is
     threshold = values["keda"]["indexer"]["lagThreshold"]
     # Twice, for a pod may be seen just before it commits.
     assert 2 * value["lag_at_rest"] < threshold < Settings.model_fields["ready_max_lag"].default
-    assert value["calm_over_pause"] > 10
+    # As long as a table is small enough; a plan warns of the others.
+    assert value["scale_up_s"] < values["keda"]["indexer"]["scaleDownStabilizationSeconds"]
+    assert value["calm_over_pause"] > 1
 
 
 @pytest.mark.parametrize(

@@ -18,19 +18,26 @@ from kith.capacity.unit_costs import UnitCost
 from kith.errors import InputError
 from streams import app, state_store
 from streams.backfill import BackfillBounds
+from workers import query_consumer
 
 COST_NAMES = [one.name for one in FIGURES]
 ASKED = {"profiles": 1e6, "changes_per_day": 1e6, "searches_per_second": 10.0}
 
 
 def costs_of(values):
-    return {name: UnitCost(value, "", "", "", "", "", "") for name, value in zip(COST_NAMES, values, strict=True)}
+    costs = {name: UnitCost(value, "", "", "", "", "", "") for name, value in zip(COST_NAMES, values, strict=True)}
+    # Reading some profiles takes longer than reading none.
+    costs["restore_run_s"] = UnitCost(
+        costs["restore_none_s"].value + costs["restore_run_s"].value, "", "", "", "", "", ""
+    )
+    return costs
 
 
 COSTS = st.lists(st.floats(min_value=1e-6, max_value=1e6), min_size=len(COST_NAMES), max_size=len(COST_NAMES)).map(
     costs_of
 )
-ONES = costs_of([1.0] * len(COST_NAMES))
+# A table is read again in no time, so that nothing but what a test is about stands against a plan.
+ONES = costs_of([1.0] * len(COST_NAMES)) | {"restore_run_profiles": UnitCost(1e9, "", "", "", "", "", "")}
 OPTIONAL = {
     "searches_per_second": st.floats(0, 1e5),
     "replay_hours": st.floats(0.1, 1e4),
@@ -156,6 +163,12 @@ def test_a_cost_that_is_missing_is_named():
         make_plan(ASKED, costs)
 
 
+def test_a_table_that_was_read_no_slower_than_none_is_refused():
+    costs = ONES | {"restore_run_s": UnitCost(1.0, "", "", "", "", "", "")}
+    with pytest.raises(InputError, match="restore_run_s is 1, not above restore_none_s, which is 1"):
+        make_plan(ASKED, costs)
+
+
 def test_what_was_not_given_is_shown_as_assumed_or_left_out():
     made = make_plan({"profiles": 10.0, "changes_per_day": 10.0}, ONES)
     origins = {one.name: one.origin for one in made.sheet.used()}
@@ -188,6 +201,43 @@ def test_more_partitions_than_allowed_and_too_long_a_search_are_warned_of():
     assert make_plan({"profiles": 10.0, "changes_per_day": 10.0}, ONES).warnings == []
 
 
+def test_a_part_of_the_table_that_takes_longer_to_read_than_calm_lasts_is_warned_of():
+    costs = ONES | {"restore_run_profiles": UnitCost(100.0, "", "", "", "", "", "")}
+    # 1,000,000 profiles, one indexer and one that joins: half of them, 100 a second.
+    (told,) = make_plan(ASKED | {"scale_down_wait_s": 4999.0, "changes_per_day": 1.0}, costs).warnings
+    assert "for 5,000 s, longer than the 4,999 s of calm" in told
+    assert make_plan(ASKED | {"scale_down_wait_s": 5001.0, "changes_per_day": 1.0}, costs).warnings == []
+
+
+@given(DEMANDS, COSTS, st.floats(1, 10))
+def test_a_larger_table_is_never_moved_sooner_and_one_more_that_joins_reads_no_more_than_there_is(demand, costs, times):
+    small, large = (
+        make_plan(demand, costs).sheet,
+        make_plan(demand | {"profiles": demand["profiles"] * times}, costs).sheet,
+    )
+    for name in ("restore_s", "joiner_restore_s", "leaver_restore_s", "scale_up_s"):
+        assert large.value(name) >= small.value(name) * (1 - 1e-9), name
+    indexers, rate = small.value("indexers"), small.value("restore_rate")
+    read = (small.value("restore_s") * indexers, small.value("joiner_restore_s") * (indexers + 1))
+    assert [whole * rate for whole in read] == pytest.approx([demand["profiles"]] * 2)
+    assert small.value("joiner_restore_s") < small.value("restore_s")
+
+
+def test_scaling_up_is_looking_waiting_starting_joining_and_reading_by_hand():
+    costs = costs_of([1.0] * len(COST_NAMES)) | {
+        "indexer_first_receipt_s": UnitCost(9.0, "", "", "", "", "", ""),
+        "joining_stall_s": UnitCost(2.0, "", "", "", "", "", ""),
+        "leaving_stall_s": UnitCost(4.0, "", "", "", "", "", ""),
+        "restore_run_s": UnitCost(7.0, "", "", "", "", "", ""),
+        "restore_none_s": UnitCost(2.0, "", "", "", "", "", ""),
+        "restore_run_profiles": UnitCost(1000.0, "", "", "", "", "", ""),
+    }
+    sheet = make_plan(ASKED | {"changes_per_day": 1.0, "profiles": 2000.0, "indexer_cores": 4.0}, costs).sheet
+    # 200 profiles a second, and the second of two indexers gets 1,000.
+    assert sheet.value("scale_up_s") == 15 + 30 + 9 + 2 + 5
+    assert sheet.value("calm_over_pause") == 900 / (4 + 10)
+
+
 def test_every_parameter_and_cost_is_used_somewhere_and_no_name_stands_for_two_things():
     every = {*OPTIONAL, "profiles", "changes_per_day"}
     formulas = [
@@ -205,7 +255,9 @@ def test_every_parameter_and_cost_is_used_somewhere_and_no_name_stands_for_two_t
 def test_what_is_declared_elsewhere_is_what_is_declared_there():
     known = make_plan(ASKED, ONES).sheet.known
     assert known["commit_s"].value == app._COMMIT_INTERVAL_S
+    assert known["query_commit_s"].value == query_consumer._COMMIT_MS / 1000
     assert known["table_buffer_bytes"].value == state_store._WRITE_BUFFER_BYTES
+    assert known["table_cache_bytes"].value == state_store._CACHE_BYTES
     assert BackfillBounds().window == plan._BACKFILL_WINDOW
     assert known["changes_days"].value == 7
     assert known["receipts_days"].value == 14
