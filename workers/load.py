@@ -18,11 +18,11 @@ _SLOWER, _FASTER = 0.5, 0.2
 # However fast micro-batches are: what waits must not fill the memory.
 _MOST_WAITING = 4096
 # A burst may wait for long; under an overload that lasts, everybody would. So once requests have waited for more than
-# the smaller share without a pause, for as long as the larger one says (of the longest wait), nobody is let in who
-# would wait for more than the micro-batch in work, until nobody had to be refused for some time. As controlled delay
-# does in routers: Nichols and Jacobson, "Controlling Queue Delay", 2012. Micro-batches are smaller then, so that one
-# takes no more than the last share: waiting for the one before and being in one is all that an answer takes.
-_SHORT_WAIT, _LASTING, _CALM_S, _SHORT_BATCH = 0.125, 0.75, 1.0, 0.25
+# the smaller share without a pause, for as long as the larger one says (of the longest wait), nobody is kept or let in
+# who would wait for more than the micro-batch in work, until nobody had to be refused for some time. As controlled
+# delay does in routers: Nichols and Jacobson, "Controlling Queue Delay", 2012. Micro-batches are smaller then, so that
+# one takes no more than the last share: waiting for the one before and being in one is all that an answer takes.
+_SHORT_WAIT, _LASTING, _CALM_S, _SHORT_BATCH = 0.125, 0.75, 1.0, 0.125
 # Shares of the longest wait from which on answers get lighter.
 _NO_MATCHED_TEXT, _FEWER_HITS = 0.25, 0.5
 _FEW_HITS = 10
@@ -94,6 +94,11 @@ class RequestQueue(Generic[_ItemT]):
         self._look()
         return taken
 
+    def shed(self) -> list[_ItemT]:
+        """Those who were let in before an overload was known to last, and would wait too long; they wait no more."""
+        surplus = max(0, len(self._waiting) - self._bound()) if self.overloaded() else 0
+        return [self._waiting.popleft() for _ in range(surplus)]
+
     def _bound(self) -> int:
         """Most requests of the next micro-batch."""
         short_ms = _SHORT_BATCH * self._most_wait_ms
@@ -104,7 +109,8 @@ class RequestQueue(Generic[_ItemT]):
     def _look(self) -> None:
         """Notice a wait that lasts, of those who are left."""
         now = self._clock()
-        if self.wait_ms() <= self._most_wait_ms * _SHORT_WAIT:
+        # The micro-batch that was just taken is before them all.
+        if math.ceil(len(self._waiting) / self._batch) * self._batch_ms <= self._most_wait_ms * _SHORT_WAIT:
             self._long_since = None
         elif self._long_since is None:
             self._long_since = now

@@ -172,10 +172,17 @@ class QueryConsumer:
         if self._batch_wait_s and self._queue.room() > 1:
             messages += self._consumer.consume(self._queue.room() - 1, timeout=self._batch_wait_s)
         messages += self._consumer.consume(_MOST_TAKEN, timeout=0)
-        for message in messages:
-            if self._is_record(message):
-                self._accept(message)
+        self._accept_all([message for message in messages if self._is_record(message)])
         return True
+
+    def _accept_all(self, messages: list[Message]) -> None:
+        """Those that came last first where there is no room for all: they have waited least when they are answered."""
+        if self._queue.overloaded():
+            messages = sorted(messages, key=lambda message: message.timestamp()[1], reverse=True)
+        for message in messages:
+            self._offsets.take(message)
+        for message in messages:
+            self._accept(message)
 
     def _is_record(self, message: Message) -> bool:
         error: KafkaError | None = message.error()
@@ -191,7 +198,6 @@ class QueryConsumer:
 
     def _accept(self, message: Message) -> None:
         """Let a request wait for its turn, or answer it now where no work is needed to."""
-        self._offsets.take(message)
         try:
             asked = self._reader.read(message)
         except Unanswerable as why:
@@ -202,9 +208,12 @@ class QueryConsumer:
         if refused is not None:
             self._answer(asked, refused, now)
         elif not self._queue.offer(asked):
-            hint = self._queue.retry_after_ms()
-            reply = SearchReply(ReplyStatus.OVERLOADED, "Too many requests wait already.", retry_after_ms=hint)
-            self._answer(asked, reply, now)
+            self._refuse(asked, now)
+
+    def _refuse(self, asked: Asked, now: int) -> None:
+        hint = self._queue.retry_after_ms()
+        reply = SearchReply(ReplyStatus.OVERLOADED, "Too many requests wait already.", retry_after_ms=hint)
+        self._answer(asked, reply, now)
 
     def _work(self) -> bool:
         """Answer the next micro-batch and what waits for the index; whether there was any."""
@@ -212,6 +221,8 @@ class QueryConsumer:
         batch = [_lightened(one, pressure) for one in self._queue.take()]
         asked = batch + self._waiting.due()
         now, began = _now_ms(), time.monotonic()
+        for one in self._queue.shed():
+            self._refuse(one, now)
         if asked:
             requests = [traced(one.request, one.span) for one in asked if one.request is not None]
             replies = self._searcher.answer(requests, now)

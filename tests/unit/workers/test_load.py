@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,7 +11,7 @@ def queue(batch=4, most_wait_ms=100.0):
 
 
 class Server:
-    """A queue whose micro-batches of 4 take 20 ms, under so many arrivals a batch."""
+    """A queue whose micro-batches take 5 ms a request, under so many arrivals a batch of at most 4."""
 
     def __init__(self):
         self.now_s = 0.0
@@ -22,9 +23,11 @@ class Server:
         waited, refused = [], 0
         for _ in range(batches):
             refused += sum(not self.queue.offer(self.now_s) for _ in range(arrivals))
-            waited += [round(1000 * (self.now_s - came)) for came in self.queue.take()]
-            self.now_s += 0.02
-            self.queue.worked(20, 4)
+            taken = self.queue.take()
+            waited += [round(1000 * (self.now_s - came)) for came in taken]
+            refused += len(self.queue.shed())
+            self.now_s += 0.005 * (len(taken) or 4)
+            self.queue.worked(5 * len(taken), len(taken))
         return waited, refused
 
 
@@ -119,10 +122,21 @@ def test_a_burst_waits_and_is_answered():
 def test_under_an_overload_that_lasts_those_who_are_let_in_wait_a_short_time():
     server = Server()
     server.run(12, 40)
+    began_s = server.now_s
     waited, refused = server.run(12, 50)
     assert max(waited) <= 20
-    assert (len(waited), refused) == (200, 400), "as many are answered as before"
+    assert (len(waited), refused) == (100, 500)
+    assert len(waited) / (server.now_s - began_s) == pytest.approx(200), "as many are answered as without it"
     assert server.queue.pressure() >= 1, "and their answers are light"
+
+
+def test_a_surplus_that_lasts_is_an_overload_before_it_fills_a_micro_batch():
+    server = Server()
+    server.run(5, 3)
+    assert len(server.queue) == 3
+    assert not server.queue.overloaded()
+    server.run(4, 3)
+    assert server.queue.overloaded()
 
 
 def test_under_an_overload_that_lasts_micro_batches_are_short():
@@ -135,16 +149,31 @@ def test_under_an_overload_that_lasts_micro_batches_are_short():
     offered(one, 16)
     assert len(one.take()) == 8
     assert one.overloaded()
-    assert len(one.take()) == 4, "half of a full one, for a quarter of the wait is half of what a full one takes"
+    assert len(one.take()) == 2, "a quarter of a full one, for so much shorter it may be"
     while one.take():
         pass
-    assert offered(one, 6) == [True] * 4 + [False] * 2
+    assert offered(one, 6) == [True] * 2 + [False] * 4
+
+
+def test_who_waits_when_an_overload_turns_out_to_last_is_told_then():
+    now_s = [0.0]
+    one = RequestQueue(8, 100.0, lambda _item: 0, lambda: 0.5, lambda: now_s[0])
+    one.worked(50, 8)
+    offered(one, 24)
+    one.take()
+    assert one.shed() == [], "a burst may wait"
+    now_s[0] += 0.1
+    one.take()
+    assert (one.overloaded(), len(one)) == (True, 8)
+    assert len(one.shed()) == 6
+    assert len(one.take()) == 2
+    assert one.shed() == []
 
 
 def test_after_an_overload_bursts_may_wait_again():
     server = Server()
     server.run(12, 60)
-    server.run(2, 60)
+    server.run(2, 120)
     assert not server.queue.overloaded()
     assert server.run(20, 1)[1] == 0
 

@@ -67,7 +67,9 @@ class Desk:
         self.wire = Wire()
         self.sender._producer = self.wire
 
-    def message(self, value=None, carried=((headers.REPLY_TOPIC, b"t.search.replies"),), offset=7):
+    def message(
+        self, value=None, carried=((headers.REPLY_TOPIC, b"t.search.replies"),), offset=7, written_at=WRITTEN_AT
+    ):
         if value is None:
             value = self.codec.encode(TOPICS.requests.subject, SearchRequest("bread"))
         return Message(
@@ -76,7 +78,7 @@ class Desk:
             offset=offset,
             value=value,
             headers=list(carried),
-            timestamp=(1, WRITTEN_AT),
+            timestamp=(1, written_at),
         )
 
     def read(self, *args, **kwargs):
@@ -205,7 +207,7 @@ def test_who_there_is_no_room_for_is_told_at_once_and_the_others_are_answered_la
     far = int(time.time() * 1000) + 60_000
     for number in range(10):
         value = desk.codec.encode(TOPICS.requests.subject, SearchRequest(f"bread {number}", limit=3, deadline_at=far))
-        desk.consumer._accept(desk.message(value, offset=number))
+        desk.consumer._accept_all([desk.message(value, offset=number)])
     refused = [desk.codec.decode(value, SearchReply) for _topic, value, *_ in desk.wire.sent]
     assert {reply.status for reply in refused} == {ReplyStatus.OVERLOADED}
     assert [reply.retry_after_ms for reply in refused] == [180, 180]
@@ -219,6 +221,41 @@ def test_who_there_is_no_room_for_is_told_at_once_and_the_others_are_answered_la
     assert len({reply.request_id for reply in answered}) == 8
 
 
+def test_under_an_overload_that_lasts_who_came_last_is_answered(desk):
+    far = int(time.time() * 1000) + 60_000
+
+    def message(number):
+        value = desk.codec.encode(TOPICS.requests.subject, SearchRequest(f"bread {number}", limit=3, deadline_at=far))
+        carried = [(headers.REPLY_TOPIC, b"t.search.replies"), (headers.CORRELATION_ID, f"{number}".encode())]
+        return desk.message(value, carried, offset=number, written_at=WRITTEN_AT + number)
+
+    desk.queue.worked(90, 4)
+    desk.queue._overloaded_until = time.monotonic() + 60
+    desk.consumer._accept_all([message(number) for number in range(3)])
+    assert desk.consumer._work()
+    replies = [desk.codec.decode(value, SearchReply) for _topic, value, *_ in desk.wire.sent]
+    statuses = [reply.status for reply in replies]
+    assert statuses == [ReplyStatus.OVERLOADED] * 2 + [ReplyStatus.OK]
+    assert [dict(carried)[headers.CORRELATION_ID] for *_, carried in desk.wire.sent] == [b"1", b"0", b"2"]
+
+
+def test_who_is_shed_is_told_that_it_was_too_much(desk):
+    far = int(time.time() * 1000) + 60_000
+    desk.queue.worked(90, 4)
+    values = [
+        desk.codec.encode(TOPICS.requests.subject, SearchRequest(f"bread {number}", limit=3, deadline_at=far))
+        for number in range(8)
+    ]
+    desk.consumer._accept_all([desk.message(value, offset=number) for number, value in enumerate(values)])
+    assert desk.wire.sent == []
+    desk.queue._overloaded_until = time.monotonic() + 60
+    assert desk.consumer._work()
+    statuses = [desk.codec.decode(value, SearchReply).status for _topic, value, *_ in desk.wire.sent]
+    assert (statuses.count(ReplyStatus.OVERLOADED), statuses.count(ReplyStatus.OK)) == (6, 1)
+    assert desk.consumer._work()
+    assert len(desk.wire.sent) == 8
+
+
 def test_what_is_late_or_wrong_takes_no_room(desk):
     for number, request in enumerate(
         [
@@ -228,7 +265,7 @@ def test_what_is_late_or_wrong_takes_no_room(desk):
         ]
     ):
         value = desk.codec.encode(TOPICS.requests.subject, request)
-        desk.consumer._accept(desk.message(value, offset=number))
+        desk.consumer._accept_all([desk.message(value, offset=number)])
     assert len(desk.queue) == 0
     statuses = [desk.codec.decode(value, SearchReply).status for _topic, value, *_ in desk.wire.sent]
     assert statuses == [ReplyStatus.EXPIRED, ReplyStatus.BAD_REQUEST, ReplyStatus.BAD_REQUEST]
@@ -237,7 +274,7 @@ def test_what_is_late_or_wrong_takes_no_room(desk):
 
 def test_what_another_consumer_has_now_is_left_to_it(desk):
     value = desk.codec.encode(TOPICS.requests.subject, SearchRequest("bread", deadline_at=int(2e12)))
-    desk.consumer._accept(desk.message(value))
+    desk.consumer._accept_all([desk.message(value)])
     desk.consumer._on_revoke(None, [TopicPartition(TOPICS.requests.name, 0)])
     assert not desk.consumer._work()
     assert desk.wire.sent == []

@@ -41,7 +41,7 @@ def asked(desk, request, trace=SAMPLED, offset=7):
     if trace is not None:
         carried += [("traceparent", trace), ("baggage", b"tenant=7")]
     value = desk.codec.encode(TOPICS.requests.subject, replace(request, deadline_at=far))
-    desk.consumer._accept(desk.message(value, carried, offset))
+    desk.consumer._accept_all([desk.message(value, carried, offset)])
 
 
 def test_a_question_that_came_with_a_trace_is_one_trace_to_its_reply(desk):
@@ -97,9 +97,8 @@ def test_a_question_that_is_asked_again_without_its_own_words_has_both_searches(
 
 def test_a_refusal_ends_the_span_and_the_time_of_an_answer_leads_to_its_trace(desk):
     with recorded() as seen:
-        desk.consumer._accept(
-            desk.message(b"garbage", [(headers.REPLY_TOPIC, b"t.search.replies"), ("traceparent", SAMPLED)])
-        )
+        carried = [(headers.REPLY_TOPIC, b"t.search.replies"), ("traceparent", SAMPLED)]
+        desk.consumer._accept_all([desk.message(b"garbage", carried)])
         assert seen.one(PROCESS).attributes["kith.status"] == "bad_request"
     said = generate_latest(REGISTRY).decode().splitlines()
     exemplars = [line for line in said if 'kith_search_seconds_bucket{le="' in line and "bad_request" in line]
