@@ -10,19 +10,20 @@ from dataclasses import replace
 from typing import Generic, TypeVar
 
 from schemas.search_records import SearchRequest
+from workers.batch_time import BatchTime
 
 _ItemT = TypeVar("_ItemT")
 
-# Weight of the last micro-batch in the mean time of a full one: what gets slower is believed sooner.
-_SLOWER, _FASTER = 0.5, 0.2
+# A request waits for one micro-batch and is in one: together they may take half of the longest wait.
+_BATCH = 0.25
 # However fast micro-batches are: what waits must not fill the memory.
 _MOST_WAITING = 4096
 # A burst may wait for long; under an overload that lasts, everybody would. So once requests have waited for more than
 # the smaller share without a pause, for as long as the larger one says (of the longest wait), nobody is kept or let in
 # who would wait for more than the micro-batch in work, until nobody had to be refused for some time. As controlled
-# delay does in routers: Nichols and Jacobson, "Controlling Queue Delay", 2012. Micro-batches are smaller then, so that
-# one takes no more than the last share: waiting for the one before and being in one is all that an answer takes.
-_SHORT_WAIT, _LASTING, _CALM_S, _SHORT_BATCH = 0.125, 0.75, 1.0, 0.125
+# delay does in routers: Nichols and Jacobson, "Controlling Queue Delay", 2012. Micro-batches are shorter then, of the
+# last share: waiting for the one before and being in one is all that an answer takes.
+_SHORT_WAIT, _LASTING, _CALM_S, _SHORT_BATCH = 0.125, 0.5, 1.0, 0.15
 # Shares of the longest wait from which on answers get lighter.
 _NO_MATCHED_TEXT, _FEWER_HITS = 0.25, 0.5
 _FEW_HITS = 10
@@ -33,11 +34,11 @@ MATCHED_TEXT, LIMIT = "matched_text", "limit"
 class RequestQueue(Generic[_ItemT]):
     """Requests that were taken from the bus and not yet worked on, as many as can be begun in time.
 
-    The wait is foretold from the mean time of a full micro-batch, so that a request for which there is no room is told
-    at once, and not after it has waited for nothing.
+    The wait is foretold from the time that micro-batches take, so that a request for which there is no room is told at
+    once, and not after it has waited for nothing.
 
     Args:
-        batch: most requests in one micro-batch.
+        batch: most requests in one micro-batch, however fast it is.
         most_wait_ms: longest wait, milliseconds.
         partition_of: the partition that a request came from.
         draw: random numbers in [0, 1); they spread what comes again.
@@ -60,7 +61,7 @@ class RequestQueue(Generic[_ItemT]):
         self._long_since: float | None = None
         self._overloaded_until = 0.0
         self._waiting: deque[_ItemT] = deque()
-        self._batch_ms = 0.0
+        self._time = BatchTime()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -71,7 +72,7 @@ class RequestQueue(Generic[_ItemT]):
 
     def wait_ms(self) -> float:
         """How long one that came now would wait, milliseconds."""
-        return math.floor(len(self._waiting) / self._batch) * self._batch_ms
+        return math.floor(len(self._waiting) / self._bound()) * self._time.foretold_ms(self._bound())
 
     def overloaded(self) -> bool:
         """Whether more comes than is worked on, and has for a while."""
@@ -101,16 +102,15 @@ class RequestQueue(Generic[_ItemT]):
 
     def _bound(self) -> int:
         """Most requests of the next micro-batch."""
-        short_ms = _SHORT_BATCH * self._most_wait_ms
-        if self._batch_ms <= short_ms or not self.overloaded():
-            return self._batch
-        return max(1, math.floor(self._batch * short_ms / self._batch_ms))
+        share = _SHORT_BATCH if self.overloaded() else _BATCH
+        return int(max(1, min(self._batch, self._time.most_within(share * self._most_wait_ms))))
 
     def _look(self) -> None:
         """Notice a wait that lasts, of those who are left."""
         now = self._clock()
         # The micro-batch that was just taken is before them all.
-        if math.ceil(len(self._waiting) / self._batch) * self._batch_ms <= self._most_wait_ms * _SHORT_WAIT:
+        before = math.ceil(len(self._waiting) / self._bound())
+        if before * self._time.foretold_ms(self._bound()) <= self._most_wait_ms * _SHORT_WAIT:
             self._long_since = None
         elif self._long_since is None:
             self._long_since = now
@@ -119,13 +119,7 @@ class RequestQueue(Generic[_ItemT]):
 
     def worked(self, took_ms: float, requests: int) -> None:
         """A micro-batch of so many requests took so long, milliseconds."""
-        if not self._batch_ms:
-            self._batch_ms = took_ms
-        elif took_ms > self._batch_ms:
-            self._batch_ms += _SLOWER * (took_ms - self._batch_ms)
-        elif requests >= self._batch:
-            # A smaller one says of a full one only that it takes no less.
-            self._batch_ms += _FASTER * (took_ms - self._batch_ms)
+        self._time.learn(requests, took_ms)
 
     def forget(self, partitions: Collection[int]) -> None:
         """Leave out what came from these partitions: another consumer answers it."""

@@ -229,7 +229,8 @@ def test_under_an_overload_that_lasts_who_came_last_is_answered(desk):
         carried = [(headers.REPLY_TOPIC, b"t.search.replies"), (headers.CORRELATION_ID, f"{number}".encode())]
         return desk.message(value, carried, offset=number, written_at=WRITTEN_AT + number)
 
-    desk.queue.worked(90, 4)
+    for size in (1, 4) * 20:
+        desk.queue.worked(10 * size, size)
     desk.queue._overloaded_until = time.monotonic() + 60
     desk.consumer._accept_all([message(number) for number in range(3)])
     assert desk.consumer._work()
@@ -241,7 +242,8 @@ def test_under_an_overload_that_lasts_who_came_last_is_answered(desk):
 
 def test_who_is_shed_is_told_that_it_was_too_much(desk):
     far = int(time.time() * 1000) + 60_000
-    desk.queue.worked(90, 4)
+    for size in (1, 4) * 20:
+        desk.queue.worked(10 * size, size)
     values = [
         desk.codec.encode(TOPICS.requests.subject, SearchRequest(f"bread {number}", limit=3, deadline_at=far))
         for number in range(8)
