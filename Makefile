@@ -19,7 +19,7 @@ KEEP ?=
 RELEASE ?= student-v1
 LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
 
-.PHONY: help demo test setup lint format first-half unit integration test-replay test-query test-faults test-milvus test-scale test-training test-security test-clients test-alerts bench bench-costs bench-query bench-freshness bench-concurrency bench-replay bench-rollout bench-pipeline bench-steady bench-contrast bench-scale lock lock-rivals student student-v0 clean
+.PHONY: help demo test setup lint format first-half unit integration test-replay test-query test-faults test-milvus test-scale test-training test-security test-clients test-alerts bench bench-costs bench-query bench-freshness bench-concurrency bench-replay bench-rollout bench-pipeline bench-steady bench-endurance bench-contrast bench-scale lock lock-rivals student student-v0 clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -97,6 +97,9 @@ bench-pipeline: $(TEST) $(MILVUS)/.stamp $(RIVALS)/.stamp ## Kafka to Milvus: ki
 
 bench-steady: $(TEST) $(MILVUS)/.stamp ## Ten minutes at 80 % of what one backlog gave: lag, memory, freshness; about 12 minutes
 	@$(BIN)/python -m benchmarks.pipeline --steady 10
+
+bench-endurance: $(TEST) $(MILVUS)/.stamp ## A million events of every kind through one indexer: its memory; 20 to 50 minutes
+	@$(BIN)/python -m benchmarks.endurance
 
 bench-contrast: $(TEST) $(MILVUS)/.stamp ## The same thousand events through kith and four other consumers, and what each gets wrong; 4 to 8 minutes
 	@$(BIN)/python -m benchmarks.contrast

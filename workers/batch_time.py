@@ -9,8 +9,9 @@ _KEPT = 0.9
 # Sizes that hardly differ (their variance, requests squared) say nothing of the cost of one more request: then half of
 # the time is taken for it.
 _LEAST_SPREAD, _GUESS = 1.0, 0.5
-# A slower one than was foretold is believed at once, by this share of the difference.
-_SLOWER = 0.5
+# A slower one than was foretold is believed at once, by this share of the difference; but one that took many times as
+# long was held up, and counts as one that took so many.
+_SLOWER, _HELD_UP = 0.5, 2.0
 
 
 class BatchTime:
@@ -25,7 +26,10 @@ class BatchTime:
 
     def learn(self, requests: int, took_ms: float) -> None:
         """A micro-batch of so many requests took so long."""
-        excess = took_ms - self._line(requests) if self._weight else 0.0
+        excess = 0.0
+        if self._weight:
+            took_ms = min(took_ms, _HELD_UP * self.foretold_ms(requests))
+            excess = took_ms - self._line(requests)
         self._weight = _KEPT * self._weight + 1
         self._size = _KEPT * self._size + requests
         self._took = _KEPT * self._took + took_ms

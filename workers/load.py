@@ -25,7 +25,7 @@ _MOST_WAITING = 4096
 # last share: waiting for the one before and being in one is all that an answer takes.
 _SHORT_WAIT, _LASTING, _CALM_S, _SHORT_BATCH = 0.125, 0.5, 1.0, 0.15
 # Shares of the longest wait from which on answers get lighter.
-_NO_MATCHED_TEXT, _FEWER_HITS = 0.25, 0.5
+_NO_MATCHED_TEXT, _FEWER_HITS = 0.5, 0.75
 _FEW_HITS = 10
 
 MATCHED_TEXT, LIMIT = "matched_text", "limit"
