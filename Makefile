@@ -15,11 +15,12 @@ MILVUS := .milvus-server
 RIVALS := .rivals
 # Prometheus' own checker of rules; Go, which builds it, is a package too.
 PROMTOOL := .promtool
+ACCOUNTING := tests/integration/test_accounting.py
 KEEP ?=
 RELEASE ?= student-v1
 LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
 
-.PHONY: help demo test setup lint format first-half unit integration test-replay test-query test-faults test-milvus test-scale test-training test-security test-clients test-alerts bench bench-costs bench-query bench-freshness bench-concurrency bench-replay bench-rollout bench-pipeline bench-steady bench-endurance bench-contrast bench-scale lock lock-rivals student student-v0 clean
+.PHONY: help demo test setup lint format first-half second-half unit integration test-replay test-query test-faults test-milvus test-scale test-training test-security test-clients test-alerts bench bench-costs bench-query bench-freshness bench-concurrency bench-replay bench-rollout bench-pipeline bench-steady bench-endurance bench-contrast bench-scale lock lock-rivals student student-v0 clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -27,12 +28,16 @@ help: ## Show what can be made
 demo: $(LOCAL) ## Set up, start every part, stream 5,000 profiles, ask; KEEP=1 leaves it running
 	@$(BIN)/kith demo $(if $(filter 1,$(KEEP)),--keep)
 
-# Side by side, for the tests on real parts mostly wait. `+` shows these as they go, the others when they are done.
+# Halves that take as long, side by side, for the tests on real parts mostly wait. `+` shows one as it goes, the other
+# when it is done.
 test: setup ## Lint and every test, on real parts started for it
-	@$(MAKE) --jobs 2 --output-sync=target first-half integration
+	@$(MAKE) --jobs 2 --output-sync=target first-half second-half
 
 first-half: lint
-	@$(BIN)/pytest tests/architecture tests/charts tests/compatibility tests/contract tests/docs tests/e2e tests/unit
+	@$(BIN)/pytest tests/architecture tests/charts tests/compatibility tests/contract tests/docs tests/e2e tests/unit $(ACCOUNTING)
+
+second-half: $(TEST)
+	+@$(BIN)/pytest tests/integration --ignore $(ACCOUNTING)
 
 setup: $(TEST) ## A working environment in .venv
 
@@ -50,7 +55,7 @@ unit: $(TEST) ## Only the tests that need no part
 	@$(BIN)/pytest tests/unit
 
 integration: $(TEST) ## Only the tests of processes on real parts
-	+@$(BIN)/pytest tests/integration
+	@$(BIN)/pytest tests/integration
 
 test-faults: $(TEST) ## Kill, stop, fill and poison the real parts under load, and audit; 14 to 19 minutes
 	@$(BIN)/pytest tests/faults
