@@ -39,7 +39,7 @@ from streams.topic_reader import topic_ends
 
 VERSIONS = ("faust-streaming", "rocksdict", "onnxruntime", "pymilvus", "confluent-kafka")
 # Of a hundred events after everybody is known; the rest is fields alone.
-AGAIN, LATE, NEW_TEXT, GONE, GARBAGE = 40, 10, 1, 1, 1
+AGAIN, LATE, NEW_TEXT, GONE, GARBAGE = 70, 10, 1, 1, 1
 EVERY_S, _AHEAD, _PUBLISH_S = 10.0, 50_000, 120.0
 # Caches fill at first: this share of the events is left out of the trend.
 WARM_UP = 0.2

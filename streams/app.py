@@ -80,7 +80,7 @@ class _Flow(FlowControlEvent):
 
 
 class _Tables(TableManager):
-    """Starts at once: every table is declared before the application starts, and Faust's own waits a second for more."""
+    """Starts at once, for every table is declared by then; Faust's own waits a second for more."""
 
     async def on_start(self) -> None:
         await self._update_channels()
@@ -129,6 +129,8 @@ def build_app(
     pipeline = Pipeline(indexing(_table(app, config, read_changelog)), continuity, config.bulk_topic, gives_way)
 
     async def forget(*_: Any, **__: Any) -> None:
+        # A member without partitions would go on fetching, and all that it asks next waits for a fetch to time out.
+        app.consumer.stop_flow()
         pipeline.forget()
 
     app.on_partitions_revoked.connect(forget)
