@@ -30,7 +30,8 @@ SCHEME = "profile-state"
 # Not a profile id, which has no such letter.
 _LEVEL = b"@changelog-offset"
 _MEMORY = "memory"
-_WRITE_BUFFER_BYTES = 16 << 20
+# Of each partition; it fills before it is written to the disk, so memory rises and falls by it.
+_WRITE_BUFFER_BYTES = 4 << 20
 _CACHE_BYTES = 64 << 20
 # Records of the changelog that are written together.
 _PIECE = 5000
