@@ -81,7 +81,9 @@ class RequestQueue(Generic[_ItemT]):
     def offer(self, item: _ItemT) -> bool:
         """Let a request wait for its turn; False when that would take too long."""
         overloaded = self.overloaded()
-        too_long = not self.room() if overloaded else self.wait_ms() > self._most_wait_ms
+        # Fewer than could be one micro-batch are no burst, however long the last one was held up.
+        burst = len(self._waiting) >= self._batch
+        too_long = not self.room() if overloaded else burst and self.wait_ms() > self._most_wait_ms
         if too_long or len(self._waiting) >= _MOST_WAITING:
             if overloaded:
                 self._overloaded_until = self._clock() + _CALM_S

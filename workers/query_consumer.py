@@ -96,7 +96,7 @@ class QueryConsumer:
         self._waiting: WaitingRequests[Asked] = WaitingRequests()
         self._offsets = OpenOffsets()
         self._stop = Event()
-        self._assigned = False
+        self._assigned = self._warm = False
         self._moved_at = time.monotonic()
         self._reason: str | None = None
         self._look_again = Deadline.after(0)
@@ -234,7 +234,10 @@ class QueryConsumer:
         self._refused.flush(_FLUSH_S)
         if batch:
             metrics.SEARCH_BATCH.observe(len(batch))
-            self._queue.worked(1000 * (time.monotonic() - began), len(batch))
+            # The first one finds model, connections and caches cold, and says nothing of those to come.
+            if self._warm:
+                self._queue.worked(1000 * (time.monotonic() - began), len(batch))
+            self._warm = True
         for message in self._offsets.passed():
             self._keep_offset(message)
         return bool(asked)

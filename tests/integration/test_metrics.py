@@ -23,6 +23,8 @@ def test_what_runs_whether_it_is_ready_and_what_it_did(settings, worker, bus, he
     indexer = worker(settings, "index")
     bus.send(upsert("p1", "Gardener"), upsert("p2", "Baker"))
     wait_until(held, lambda count: count == 2)
+    # A batch is observed once all of it is settled.
+    wait_until(lambda: scraped(indexer), lambda one: value(one, "kith_batch_seconds_count") >= 1)
     said = wait_until(lambda: scraped(indexer), lambda one: value(one, "kith_records_total", outcome="indexed") == 2)
     runs = {"version": "0.1.0", "model": DEFAULT_MODEL_DIR.name, "provider": "cpu"}
     assert value(said, "kith_build_info", process="indexer", **runs) == 1

@@ -75,6 +75,14 @@ def test_a_batch_is_never_refused_whole_however_long_one_takes():
     assert offered(one, 5) == [True] * 4 + [False]
 
 
+def test_after_a_first_micro_batch_that_was_held_up_the_next_ones_are_not_refused():
+    one = RequestQueue(16, 200.0, lambda _item: 0, lambda: 0.5)
+    one.worked(900, 1)
+    assert all(offered(one, 16))
+    one.take()
+    assert not one.overloaded()
+
+
 def test_who_was_refused_is_asked_to_come_after_what_waits_and_not_all_at_once():
     one = queue()
     one.worked(60, 4)

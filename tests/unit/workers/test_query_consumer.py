@@ -258,6 +258,17 @@ def test_who_is_shed_is_told_that_it_was_too_much(desk):
     assert len(desk.wire.sent) == 8
 
 
+def test_how_long_the_first_micro_batch_took_is_not_learnt(desk):
+    far = int(time.time() * 1000) + 60_000
+    value = desk.codec.encode(TOPICS.requests.subject, SearchRequest("bread", limit=3, deadline_at=far))
+    learnt = []
+    desk.queue.worked = lambda _took_ms, requests: learnt.append(requests)
+    for number in range(3):
+        desk.consumer._accept_all([desk.message(value, offset=number)])
+        assert desk.consumer._work()
+    assert learnt == [1, 1]
+
+
 def test_what_is_late_or_wrong_takes_no_room(desk):
     for number, request in enumerate(
         [
