@@ -78,7 +78,9 @@ def test_a_batch_is_never_refused_whole_however_long_one_takes():
 def test_after_a_first_micro_batch_that_was_held_up_the_next_ones_are_not_refused():
     one = RequestQueue(16, 200.0, lambda _item: 0, lambda: 0.5)
     one.worked(900, 1)
-    assert all(offered(one, 16))
+    assert all(offered(one, 15))
+    assert one.pressure() == 0, "nor lighter"
+    assert one.offer(15)
     one.take()
     assert not one.overloaded()
 
