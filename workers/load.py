@@ -81,7 +81,7 @@ class RequestQueue(Generic[_ItemT]):
     def offer(self, item: _ItemT) -> bool:
         """Let a request wait for its turn; False when that would take too long."""
         overloaded = self.overloaded()
-        too_long = not self.room() if overloaded else self._burst() and self.wait_ms() > self._most_wait_ms
+        too_long = not self.room() if overloaded else self.wait_ms() > self._most_wait_ms
         if too_long or len(self._waiting) >= _MOST_WAITING:
             if overloaded:
                 self._overloaded_until = self._clock() + _CALM_S
@@ -100,13 +100,13 @@ class RequestQueue(Generic[_ItemT]):
         surplus = max(0, len(self._waiting) - self._bound()) if self.overloaded() else 0
         return [self._waiting.popleft() for _ in range(surplus)]
 
-    def _burst(self) -> bool:
-        """Fewer than could be one micro-batch are none, however long the last one was held up."""
-        return len(self._waiting) >= self._batch
-
     def _bound(self) -> int:
         """Most requests of the next micro-batch."""
-        share = _SHORT_BATCH if self.overloaded() else _BATCH
+        overloaded = self.overloaded()
+        if not overloaded and len(self._waiting) < self._batch:
+            # No burst, however long the last micro-batch was held up.
+            return self._batch
+        share = _SHORT_BATCH if overloaded else _BATCH
         return int(max(1, min(self._batch, self._time.most_within(share * self._most_wait_ms))))
 
     def _look(self) -> None:
@@ -135,9 +135,8 @@ class RequestQueue(Generic[_ItemT]):
         return math.ceil(self.wait_ms() + self._draw() * self._most_wait_ms) or 1
 
     def pressure(self) -> float:
-        """The wait in a burst, as a share of the longest one; 1 at least under an overload that lasts."""
-        waiting = self.wait_ms() / self._most_wait_ms if self._burst() else 0.0
-        return max(waiting, 1.0 if self.overloaded() else 0.0)
+        """The wait of one that came now, as a share of the longest one; 1 at least under an overload that lasts."""
+        return max(self.wait_ms() / self._most_wait_ms, 1.0 if self.overloaded() else 0.0)
 
 
 def lightened(request: SearchRequest, pressure: float) -> tuple[SearchRequest, list[str]]:
