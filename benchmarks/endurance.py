@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def _sample(settings: Settings, process: psutil.Process, events: int, people: in
         settled = _settled(settings)
         samples.append((settled, process.memory_info().rss / 2**20, time.monotonic() - began))
         say(f"settled {settled:,} of {events:,}, {samples[-1][1]:.0f} MiB, {settled / samples[-1][2]:.0f}/s")
-        more = [one for _number, one in zip(range(settled + _AHEAD - sent), coming, strict=False)]
+        more = list(islice(coming, max(0, settled + _AHEAD - sent)))
         publisher.publish(more, Deadline.after(_PUBLISH_S))
         sent += len(more)
         pause(EVERY_S)

@@ -72,7 +72,8 @@ class RequestQueue(Generic[_ItemT]):
 
     def wait_ms(self) -> float:
         """How long one that came now would wait, milliseconds."""
-        return math.floor(len(self._waiting) / self._bound()) * self._time.foretold_ms(self._bound())
+        bound = self._bound()
+        return len(self._waiting) // bound * self._time.foretold_ms(bound)
 
     def overloaded(self) -> bool:
         """Whether more comes than is worked on, and has for a while."""
@@ -113,8 +114,9 @@ class RequestQueue(Generic[_ItemT]):
         """Notice a wait that lasts, of those who are left."""
         now = self._clock()
         # The micro-batch that was just taken is before them all.
-        before = math.ceil(len(self._waiting) / self._bound())
-        if before * self._time.foretold_ms(self._bound()) <= self._most_wait_ms * _SHORT_WAIT:
+        bound = self._bound()
+        before = math.ceil(len(self._waiting) / bound)
+        if before * self._time.foretold_ms(bound) <= self._most_wait_ms * _SHORT_WAIT:
             self._long_since = None
         elif self._long_since is None:
             self._long_since = now

@@ -180,8 +180,6 @@ class QueryConsumer:
         if self._queue.overloaded():
             messages = sorted(messages, key=lambda message: message.timestamp()[1], reverse=True)
         for message in messages:
-            self._offsets.take(message)
-        for message in messages:
             self._accept(message)
 
     def _is_record(self, message: Message) -> bool:
@@ -198,6 +196,7 @@ class QueryConsumer:
 
     def _accept(self, message: Message) -> None:
         """Let a request wait for its turn, or answer it now where no work is needed to."""
+        self._offsets.take(message)
         try:
             asked = self._reader.read(message)
         except Unanswerable as why:
