@@ -44,6 +44,7 @@ AGAIN, LATE, NEW_TEXT, GONE, GARBAGE = 70, 10, 1, 1, 1
 EVERY_S, _AHEAD, _PUBLISH_S = 10.0, 50_000, 120.0
 # Caches fill at first: this share of the events is left out of the trend.
 WARM_UP = 0.2
+LEAST_SAMPLES = 3
 
 
 def main() -> None:
@@ -57,6 +58,8 @@ def main() -> None:
         process = psutil.Process(one.start(one.settings, "index").pid)
         samples = _sample(one.settings, process, options.events, options.people)
     warm = [(settled, rss) for settled, rss, _at in samples if settled >= WARM_UP * options.events]
+    if len(warm) < LEAST_SAMPLES:
+        raise SystemExit(f"{len(warm)} samples after the warm-up show no trend: give more --events.")
     found = trend([settled for settled, _rss in warm], [rss for _settled, rss in warm])
     took_s = samples[-1][2]
     print(
