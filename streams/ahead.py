@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from streams.gate import Plan, Work
 from streams.incoming import Change, Incoming, Unreadable
-from workers.contract import Embedded
+from workers.contract import Held
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Decided:
     Attributes:
         records: as they were given.
         fresh: those of them that had no outcome yet; `changes` and `unreadable` are what they hold.
-        pieces: the work, in pieces of bounded size; the vectors of each are on their way or here.
+        pieces: the work, in pieces of bounded size; what is embedded and read for each is on its way or here.
         at: how far the stream was settled when this was decided.
     """
 
@@ -27,7 +27,7 @@ class Decided:
     changes: Sequence[Change] = ()
     unreadable: Sequence[Unreadable] = ()
     plan: Plan = field(default_factory=Plan)
-    pieces: Sequence[tuple[Sequence[Work], Task[Embedded]]] = ()
+    pieces: Sequence[tuple[Sequence[Work], Task[Held]]] = ()
     at: int = 0
 
 

@@ -235,9 +235,9 @@ class Fill:
         held = self._again(self._candidate.vectors, [one.profile_id for one in same]) if same else {}
         vectors = vectors_of_their_texts([one.upsert for one in same if one.upsert is not None], held)
         refreshed = [
-            _Ready(one.profile_id, one.known, row_of(one.upsert, vectors[one.profile_id]))
+            _Ready(one.profile_id, one.known, row_of(one.upsert, vectors[one.upsert.text]))
             for one in same
-            if one.upsert is not None and one.profile_id in vectors
+            if one.upsert is not None and one.upsert.text in vectors
         ]
         return refreshed + [_Ready(one.profile_id, one.known) for one in group if one.upsert is None]
 

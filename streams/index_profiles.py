@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -28,7 +28,7 @@ from streams.gate import Kind, Work, plan
 from streams.incoming import Change, Incoming, Unreadable
 from streams.known_profiles import KnownProfiles
 from workers import contract
-from workers.contract import Applied, Delete, Embedded, Indexer, Refresh, Rejected, Upsert, Vectors
+from workers.contract import Applied, Delete, Embedded, Held, Indexer, Refresh, Rejected, Upsert, Vectors
 from workers.render import Renderer
 
 _DoneT = TypeVar("_DoneT")
@@ -85,7 +85,7 @@ class ProfileIndexing:
         self._turns.forget()
 
     async def decide(self, records: Sequence[Incoming]) -> Decided:
-        """Decide what becomes of records, and begin to embed what needs it, while the batch before has its turn.
+        """Decide what becomes of records, and begin to embed and to read, while the batch before has its turn.
 
         Args:
             records: in order of their offsets within each partition.
@@ -107,15 +107,13 @@ class ProfileIndexing:
         metrics.BATCH_RECORDS.observe(len(decided.records))
         embedded = dict[str, Vectors | Rejected]()
         if not self._turns.stands(decided.at, decided.records, decided.changes):
-            for _piece, vectors in decided.pieces:
-                embedded |= await vectors
+            for _piece, held in decided.pieces:
+                embedded |= (await held).vectors
             decided = await self._decide(decided.records, embedded)
         if again := _without(decided.records, decided.fresh):
             await acknowledge(again)
-        after_crash = self._may_follow_a_crash(decided.fresh)
-        for piece, vectors in decided.pieces:
-            may_be_ahead = _may_be_ahead(piece) if after_crash else frozenset[str]()
-            await self._apply(piece, {**embedded, **await vectors}, acknowledge, may_be_ahead)
+        for piece, held in decided.pieces:
+            await self._apply(piece, await held, acknowledge)
         # What needs no work comes last: its receipts say that something newer is in the index, and by now it is.
         aside = [_dead(item) for item in decided.unreadable]
         aside += [_refused(change, error) for change, error in decided.plan.refused]
@@ -136,6 +134,7 @@ class ProfileIndexing:
         changes = [item for item in read if isinstance(item, Change)]
         known = await self._patiently("table", lambda: self._known.read(changes))
         decided = plan(changes, known, self._render, unsettled.outcomes)
+        after_crash = self._may_follow_a_crash(fresh)
         pieces = bounded(decided.work, _tokens, self._bounds.max_records, self._bounds.max_tokens)
         return Decided(
             records,
@@ -143,15 +142,28 @@ class ProfileIndexing:
             changes,
             [item for item in read if isinstance(item, Unreadable)],
             decided,
-            [(piece, self._embedding(piece, embedded)) for piece in pieces],
+            [(piece, self._begun(piece, embedded, after_crash=after_crash)) for piece in pieces],
             at,
         )
 
-    def _embedding(self, piece: Sequence[Work], embedded: Embedded) -> asyncio.Task[Embedded]:
-        """Begin to embed what is not embedded yet."""
-        left = [_operation(work) for work in piece if work.text not in embedded]
+    def _begun(self, piece: Sequence[Work], embedded: Embedded, *, after_crash: bool) -> asyncio.Task[Held]:
+        """Begin to embed what is not embedded yet, and to read what the index holds."""
         with record_spans.applying(piece):
-            return asyncio.create_task(self._indexer.embed(left), name="embed-piece")
+            return asyncio.create_task(self._held(piece, embedded, after_crash=after_crash), name="embed-piece")
+
+    async def _held(self, piece: Sequence[Work], embedded: Embedded, *, after_crash: bool) -> Held:
+        operations = [_operation(work) for work in piece]
+        left = [operation for work, operation in zip(piece, operations, strict=True) if work.text not in embedded]
+        may_be_ahead = _may_be_ahead(piece) if after_crash else frozenset[str]()
+
+        async def look_up() -> Held:
+            return await self._indexer.look_up(operations, self._deadline(), may_be_ahead=may_be_ahead)
+
+        made, held = await asyncio.gather(self._indexer.embed(left), self._patiently("index", look_up))
+        return Held({**embedded, **held.vectors, **made}, held.newer)
+
+    def _deadline(self) -> Deadline:
+        return Deadline.after(self._bounds.apply_timeout_s)
 
     def _may_follow_a_crash(self, fresh: Sequence[Incoming]) -> bool:
         """Whether a process before this one may have applied more than the table says, as a crash leaves it.
@@ -164,16 +176,13 @@ class ProfileIndexing:
         reach = 2 * self._bounds.max_records
         return any(record.offset < self._began[record.topic, record.partition] + reach for record in fresh)
 
-    async def _apply(
-        self, piece: Sequence[Work], embedded: Embedded, acknowledge: Acknowledge, may_be_ahead: Collection[str]
-    ) -> None:
+    async def _apply(self, piece: Sequence[Work], held: Held, acknowledge: Acknowledge) -> None:
         operations = [_operation(work) for work in piece]
         started = now_ms()
 
         async def once() -> Sequence[Applied | Rejected]:
-            deadline = Deadline.after(self._bounds.apply_timeout_s)
             with record_spans.applying(piece):
-                return await self._indexer.apply(operations, deadline, may_be_ahead=may_be_ahead, embedded=embedded)
+                return await self._indexer.apply(operations, self._deadline(), newer=held.newer, embedded=held.vectors)
 
         results = await self._patiently("index", once)
         if len(results) != len(piece):

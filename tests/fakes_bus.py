@@ -14,7 +14,7 @@ from schemas.records import Stage
 from schemas.registry import Registry, UnknownSchema
 from streams.effects import Settled
 from streams.publisher import Outgoing, Publisher
-from workers.contract import Applied, Change, Delete, Embedded, Refresh, Rejected, Upsert
+from workers.contract import Applied, Change, Delete, Embedded, Held, Refresh, Rejected, Upsert
 
 
 class MemoryRegistry(Registry):
@@ -91,33 +91,45 @@ class DictIndexer:
         self.held: dict[str, Upsert | Refresh] = {}
         self.embedded: list[str] = []
         self.poisoned: set[str] = set()
-        self.outages = 0
+        self.outages = self.look_up_outages = 0
         self.batches: list[list[str]] = []
+        self.looked_up: list[list[str]] = []
 
     async def embed(self, batch: Sequence[Change]) -> Embedded:
         texts = dict.fromkeys(operation.text for operation in batch if isinstance(operation, Upsert))
         self.embedded.extend(texts)
         return dict.fromkeys(texts, np.full(4, 0.5, dtype=np.float32))
 
+    async def look_up(self, batch: Sequence[Change], deadline: Deadline, *, may_be_ahead: Collection[str] = ()) -> Held:
+        if self.look_up_outages:
+            self.look_up_outages -= 1
+            raise Unavailable("The index is away.")
+        self.looked_up.append(sorted(may_be_ahead))
+        newer = [one for one in batch if one.profile_id in may_be_ahead and self._holds_newer(one)]
+        return Held(newer=frozenset(one.profile_id for one in newer))
+
+    def _holds_newer(self, operation: Change) -> bool:
+        held = self.held.get(operation.profile_id)
+        return held is not None and held.version > operation.version
+
     async def apply(
         self,
         batch: Sequence[Change],
         deadline: Deadline,
         *,
-        may_be_ahead: Collection[str] = (),
+        newer: Collection[str] = (),
         embedded: Embedded = MappingProxyType({}),
     ) -> Sequence[Applied | Rejected]:
         self.batches.append([operation.profile_id for operation in batch])
         if self.outages:
             self.outages -= 1
             raise Unavailable("The index is away.")
-        return [self._one(operation, operation.profile_id in may_be_ahead, embedded) for operation in batch]
+        return [self._one(operation, operation.profile_id in newer, embedded) for operation in batch]
 
-    def _one(self, operation: Change, may_be_ahead: bool, embedded: Embedded) -> Applied | Rejected:
+    def _one(self, operation: Change, newer: bool, embedded: Embedded) -> Applied | Rejected:
         if operation.profile_id in self.poisoned:
             return Rejected(Stage.WRITE, "InputError", "refused for good")
-        held = self.held.get(operation.profile_id)
-        if may_be_ahead and held is not None and held.version > operation.version:
+        if newer:
             return Applied(None if isinstance(operation, Delete) else np.full(4, 0.5, dtype=np.float32))
         if isinstance(operation, Delete):
             self.held.pop(operation.profile_id, None)

@@ -99,6 +99,14 @@ class Rejected:
 Embedded = Mapping[str, Vectors | Rejected]
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the index holds of a batch. `vectors`: by text, of refreshes; `newer`: profiles of which it knows more."""
+
+    vectors: Embedded = field(default_factory=dict)
+    newer: frozenset[str] = frozenset()
+
+
 class Indexer(Protocol):
     """Applies operations to the index. Repeating a batch is harmless."""
 
@@ -110,19 +118,30 @@ class Indexer(Protocol):
         """
         ...
 
+    async def look_up(self, batch: Sequence[Change], deadline: Deadline, *, may_be_ahead: Collection[str] = ()) -> Held:
+        """What `apply` need not make or must leave, read ahead of it: a server may take longer to answer than to write.
+
+        Args:
+            may_be_ahead: profiles of which a process before this one may have written a newer version.
+
+        Raises:
+            kith.errors.Unavailable: not now.
+        """
+        ...
+
     async def apply(
         self,
         batch: Sequence[Change],
         deadline: Deadline,
         *,
-        may_be_ahead: Collection[str] = (),
+        newer: Collection[str] = (),
         embedded: Embedded = MappingProxyType({}),
     ) -> Sequence[Applied | Rejected]:
         """Apply a batch whose profile ids are unique.
 
         Args:
-            may_be_ahead: profiles of which a process before this one may have written a newer version; that one stays.
-            embedded: what `embed` gave; a text that is not among them is embedded now.
+            newer: profiles of which the index holds a newer version; that one stays.
+            embedded: what `embed` and `look_up` gave; a text that is not among them is embedded now.
 
         Returns:
             One result per operation, in the order of `batch`.

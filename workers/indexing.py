@@ -20,6 +20,7 @@ from workers.contract import (
     Delete,
     Embedded,
     Embedder,
+    Held,
     HeldVector,
     Index,
     Refresh,
@@ -47,6 +48,8 @@ class ModelIndexer:
         self._collection = collection
         # Two: the last runs of one piece leave lanes idle, which the next piece takes.
         self._embedding = ThreadPoolExecutor(2, "embed")
+        # Apart from writing: a server lets whoever wants to see every write wait for a tick of its clock.
+        self._reading = ThreadPoolExecutor(2, "read")
         self._writing = ThreadPoolExecutor(1, "write")
 
     async def embed(self, batch: Sequence[Change]) -> Embedded:
@@ -54,46 +57,52 @@ class ModelIndexer:
         upserts = [operation for operation in batch if isinstance(operation, Upsert)]
         return await _run(self._embedding, lambda: self._embed(upserts)) if upserts else {}
 
+    async def look_up(self, batch: Sequence[Change], deadline: Deadline, *, may_be_ahead: Collection[str] = ()) -> Held:
+        """See `workers.contract.Indexer.look_up`."""
+        refreshes = [operation for operation in batch if isinstance(operation, Refresh)]
+        newer, vectors = await asyncio.gather(
+            self._newer([operation for operation in batch if operation.profile_id in may_be_ahead], deadline),
+            self._held(refreshes, deadline),
+        )
+        return Held(vectors, newer)
+
     async def apply(
         self,
         batch: Sequence[Change],
         deadline: Deadline,
         *,
-        may_be_ahead: Collection[str] = (),
+        newer: Collection[str] = (),
         embedded: Embedded = MappingProxyType({}),
     ) -> Sequence[Applied | Rejected]:
         """See `workers.contract.Indexer.apply`."""
         ids = {operation.profile_id for operation in batch}
         if len(ids) != len(batch):
             raise AssertionError("Profile ids of a batch must be unique. This is a bug.")
-        ahead = await self._ahead([o for o in batch if o.profile_id in may_be_ahead], deadline)
-        refreshes = [o for o in batch if isinstance(o, Refresh) and o.profile_id not in ahead]
-        held = await self._held(refreshes, deadline)
         writes = [operation for operation in batch if not isinstance(operation, Delete)]
         deletes = [operation.profile_id for operation in batch if isinstance(operation, Delete)]
         results: dict[str, Applied | Rejected] = dict.fromkeys(deletes, Applied(None))
-        vectors = await self._vectors(writes, held, embedded, deadline)
-        results |= await self._upsert(writes, vectors, ahead, deadline)
-        await self._delete([profile_id for profile_id in deletes if profile_id not in ahead], deadline)
+        vectors = await self._vectors(writes, embedded, deadline)
+        results |= await self._upsert(writes, vectors, newer, deadline)
+        await self._delete([profile_id for profile_id in deletes if profile_id not in newer], deadline)
         return [results[operation.profile_id] for operation in batch]
 
-    async def _ahead(self, batch: Sequence[Change], deadline: Deadline) -> frozenset[str]:
+    async def _newer(self, batch: Sequence[Change], deadline: Deadline) -> frozenset[str]:
         """Profiles of which the index holds a newer version."""
         if not batch:
             return frozenset()
         ids, left = [operation.profile_id for operation in batch], deadline.remaining()
-        found = await self._on(self._writing, lambda: self._index.versions(self._collection, ids, left), deadline)
+        found = await self._on(self._reading, lambda: self._index.versions(self._collection, ids, left), deadline)
         return frozenset(o.profile_id for o in batch if found.get(o.profile_id, o.version) > o.version)
 
     async def _held(self, refreshes: Sequence[Refresh], deadline: Deadline) -> dict[str, Vectors]:
-        """Vectors that the index holds already, by profile id.
+        """Vectors that the index holds already, by text.
 
         A vector stands beside its text, so that an old one is never taken for a new one; and a server makes whoever
         wants to see every write wait for its clock. So only what is not found at once is read again.
         """
         found: dict[str, Vectors] = {}
         for newest in (False, True):
-            left = [one for one in refreshes if one.profile_id not in found]
+            left = [one for one in refreshes if one.text not in found]
             if left:
                 found |= vectors_of_their_texts(left, await self._read(left, deadline, newest=newest))
         return found
@@ -103,36 +112,34 @@ class ModelIndexer:
     ) -> Mapping[str, HeldVector]:
         ids, left_s = [operation.profile_id for operation in refreshes], deadline.remaining()
         return await self._on(
-            self._writing, lambda: self._index.vectors(self._collection, ids, left_s, newest=newest), deadline
+            self._reading, lambda: self._index.vectors(self._collection, ids, left_s, newest=newest), deadline
         )
 
     async def _vectors(
         self,
         writes: Sequence[Upsert | Refresh],
-        held: Mapping[str, Vectors],
         embedded: Embedded,
         deadline: Deadline,
-    ) -> dict[str, Vectors | Rejected]:
-        """By profile id: the vector that the index holds, the one that was made ahead, or one that is made now."""
-        left = [one for one in writes if one.profile_id not in held and one.text not in embedded]
+    ) -> Embedded:
+        """By text: those that were there or made ahead, and what is made now."""
+        left = [one for one in writes if one.text not in embedded]
         made = await self._on(self._embedding, lambda: self._embed(left), deadline) if left else {}
-        by_text = {**embedded, **made}
-        return {one.profile_id: held[one.profile_id] if one.profile_id in held else by_text[one.text] for one in writes}
+        return {**embedded, **made}
 
     async def _upsert(
         self,
         writes: Sequence[Upsert | Refresh],
-        vectors: Mapping[str, Vectors | Rejected],
-        ahead: Collection[str],
+        vectors: Embedded,
+        newer: Collection[str],
         deadline: Deadline,
     ) -> dict[str, Applied | Rejected]:
         results: dict[str, Applied | Rejected] = {}
         rows = []
         for operation in writes:
-            vector = vectors[operation.profile_id]
+            vector = vectors[operation.text]
             if isinstance(vector, Rejected):
                 results[operation.profile_id] = vector
-            elif operation.profile_id in ahead:
+            elif operation.profile_id in newer:
                 results[operation.profile_id] = Applied(vector)
             else:
                 rows.append(row_of(operation, vector))
@@ -184,12 +191,12 @@ async def _run(pool: ThreadPoolExecutor, work: Callable[[], _DoneT]) -> _DoneT:
 def vectors_of_their_texts(
     operations: Iterable[Upsert | Refresh], held: Mapping[str, HeldVector]
 ) -> dict[str, Vectors]:
-    """Of vectors that the index holds, those that are of the operations' own texts, by profile id.
+    """Of vectors that the index holds, those that are of the operations' own texts, by text.
 
     Whoever was killed after writing a row, and before anybody was told, leaves the vector of another text.
     """
     return {
-        one.profile_id: held[one.profile_id].vector
+        one.text: held[one.profile_id].vector
         for one in operations
         if one.profile_id in held and held[one.profile_id].text == fit_text(one.text)
     }

@@ -58,11 +58,11 @@ class Indexer(DictIndexer):
         assert version >= self.newest.get(profile_id, version), f"{profile_id} was set back to {version}"
         self.newest[profile_id] = version
 
-    async def apply(self, batch, deadline, *, may_be_ahead=(), embedded=None):
+    async def apply(self, batch, deadline, *, newer=(), embedded=None):
         done = []
         for operation in batch:
             self.fuse.burn()
-            done.append(self._one(operation, operation.profile_id in may_be_ahead, embedded or {}))
+            done.append(self._one(operation, operation.profile_id in newer, embedded or {}))
             self._watch(operation.profile_id)
         self.fuse.burn()
         return done

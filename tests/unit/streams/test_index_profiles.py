@@ -1,3 +1,4 @@
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -188,6 +189,16 @@ async def test_a_crash_before_the_table_knew_sets_nothing_back_however_the_recor
             await bench.settle(*cut)
             assert bench.indexer.held["p"].version == 4
     assert len(bench.acknowledged) == 4
+
+
+async def test_what_the_index_holds_is_read_before_the_turn_and_an_outage_is_waited_for():
+    bench = Bench()
+    bench.indexer.look_up_outages = 2
+    key, value = bench.upsert("p")
+    decided = await bench.indexing.decide([Incoming("changes", 0, 0, key, value)])
+    (held,) = await asyncio.gather(*(held for _piece, held in decided.pieces))
+    assert (bench.indexer.looked_up, bench.indexer.batches) == ([["p"]], [])
+    assert list(held.vectors) == bench.indexer.embedded, "and it is embedded once, whatever was away"
 
 
 async def test_a_request_to_reindex_sets_right_what_is_newer_than_the_log_as_the_first_thing_of_a_process():

@@ -77,8 +77,10 @@ async def test_a_vector_of_another_text_is_not_taken_for_the_own():
     await indexer.apply([Upsert("a", 2, fields, "Roofer."), upsert("b", "Baker.")], Deadline.after(5))
     embedder.calls.clear()
     back = [Refresh("a", 3, fields, "Baker."), Refresh("b", 2, fields, "Baker.")]
-    results = await indexer.apply(back, Deadline.after(5))
-    assert embedder.calls == [1], "only that of b is its own text's"
+    assert (await indexer.look_up(back[:1], Deadline.after(5))).vectors == {}, "what stands there is the roofer's"
+    held = await indexer.look_up(back, Deadline.after(5))
+    results = await indexer.apply(back, Deadline.after(5), embedded=held.vectors)
+    assert embedder.calls == [], "that of b is the text's"
     assert (results[0].vector == results[1].vector).all()
     assert (index.rows["a"].vector == index.rows["b"].vector).all()
 
@@ -94,7 +96,9 @@ async def test_a_vector_that_is_not_seen_at_once_is_looked_for_again_and_not_mad
     fields = ProfileFields(name="n")
     texts = {"a": "Diver.", "b": "Baker.", "d": "Judge."}
     vectors = {profile_id: index.rows[profile_id].vector for profile_id in texts}
-    results = await indexer.apply([Refresh(one, 2, fields, text) for one, text in texts.items()], Deadline.after(5))
+    batch = [Refresh(one, 2, fields, text) for one, text in texts.items()]
+    held = await indexer.look_up(batch, Deadline.after(5))
+    results = await indexer.apply(batch, Deadline.after(5), embedded=held.vectors)
     assert (embedder.calls, index.newest) == ([], [False, True])
     assert all((result.vector == vectors[one]).all() for one, result in zip(texts, results, strict=True))
 
@@ -112,7 +116,9 @@ async def test_what_the_index_holds_newer_stays_while_it_may_be_ahead():
         Delete("c", 5),
         Upsert("d", 5, fields, "Roofer."),
     ]
-    results = await indexer.apply(batch, Deadline.after(5), may_be_ahead={"a", "b", "c", "d"})
+    held = await indexer.look_up(batch, Deadline.after(5), may_be_ahead={"a", "b", "c", "d"})
+    assert held.newer == {"a", "b", "c"}
+    results = await indexer.apply(batch, Deadline.after(5), newer=held.newer, embedded=held.vectors)
     assert {profile_id: row.version for profile_id, row in index.rows.items()} == {"a": 6, "b": 6, "c": 6, "d": 5}
     assert {row.text for row in index.rows.values()} == {"Baker.", "Roofer."}
     # The vector of an operation is that of its own text, and not of what the index holds.
