@@ -88,7 +88,7 @@ class Codec:
         found = self._registry.register(subject, kind)
         out = io.BytesIO()
         out.write(HEADER.pack(MAGIC, found))
-        fastavro.schemaless_writer(out, parsed(schema_text(kind)), to_avro(record))
+        fastavro.schemaless_writer(out, parsed(schema_text(kind)), to_avro(record, named=True))
         return out.getvalue()
 
     def ready_for(self, data: bytes) -> bool:

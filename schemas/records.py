@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_type_hints
 
 _PartT = TypeVar("_PartT")
+
+# Of every contract's name.
+NAMESPACE = "io.kith"
 
 
 class Operation(StrEnum):
@@ -264,15 +268,23 @@ class DeadLetter:
         return cls(**known)
 
 
-def to_avro(record: Any) -> Any:
-    """The mapping that Avro writes for a record: dataclasses to dicts, at every depth."""
+def to_avro(record: Any, *, named: bool = False) -> Any:
+    """The mapping that Avro writes for a record: dataclasses to dicts, at every depth.
+
+    Args:
+        named: a record that may be null stands as (full name, mapping), as fastavro takes it. Without, fastavro reads
+            through all that it holds to find the branch of the union, once more at every depth.
+    """
     kind: type = type(record)
     if kind in _PLAIN:
         return record
     if names := field_names(kind):
-        return {name: to_avro(getattr(record, name)) for name in names}
+        values = {name: to_avro(getattr(record, name), named=named) for name in names}
+        for name, full_name in _may_be_null(kind).items() if named else ():
+            values[name] = values[name] and (full_name, values[name])
+        return values
     if isinstance(record, list | tuple):
-        return [to_avro(item) for item in record]
+        return [to_avro(item, named=named) for item in record]
     return record
 
 
@@ -283,6 +295,14 @@ def known_fields(kind: type, data: dict[str, Any]) -> dict[str, Any]:
 
 # Every record of the stream passes here, field by field.
 _PLAIN = frozenset({str, bytes, int, float, bool, type(None)})
+
+
+@cache
+def _may_be_null(kind: type) -> dict[str, str]:
+    """Fields that hold a record or nothing, with the full name of that record's contract."""
+    unions = {name: get_args(hint) for name, hint in get_type_hints(kind).items() if isinstance(hint, UnionType)}
+    parts = [(name, part) for name, branches in unions.items() for part in branches if isinstance(part, type)]
+    return {name: f"{NAMESPACE}.{part.__name__}" for name, part in parts if is_dataclass(part)}
 
 
 @cache

@@ -29,12 +29,12 @@ class BackPressure:
     def __init__(self, max_wait_s: float, give_up_s: float) -> None:
         self._max_wait_s = max_wait_s
         self._give_up_s = give_up_s
-        self._reason: str | None = None
+        self._reasons: dict[object, str] = {}
 
     @property
     def reason(self) -> str | None:
-        """Why work is waiting; None when it is not."""
-        return self._reason
+        """Why work is waiting, the first of what waits; None when nothing does."""
+        return next(iter(self._reasons.values()), None)
 
     async def through(self, part: str, work: Callable[[], Awaitable[_ResultT]]) -> _ResultT:
         """Await `work()`, again and again while it raises `Unavailable`.
@@ -45,11 +45,12 @@ class BackPressure:
         Raises:
             Unavailable: still unavailable after `give_up_s`.
         """
+        one = object()
         attempts = AsyncRetrying(
             retry=retry_if_exception_type(Unavailable),
             wait=wait_random_exponential(multiplier=0.25, max=self._max_wait_s),
             stop=stop_after_delay(self._give_up_s),
-            before_sleep=lambda state: self._note(part, state),
+            before_sleep=lambda state: self._note(one, part, state),
             reraise=True,
         )
 
@@ -59,11 +60,11 @@ class BackPressure:
         try:
             return await attempts(attempt)
         finally:
-            self._reason = None
+            self._reasons.pop(one, None)
 
-    def _note(self, part: str, state: RetryCallState) -> None:
+    def _note(self, one: object, part: str, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
-        self._reason = f"{part}: {error}"
+        self._reasons[one] = f"{part}: {error}"
         metrics.UNAVAILABLE.labels(part=part).inc()
         pause = state.next_action.sleep if state.next_action else 0.0
         log.warning(

@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from kith.errors import InputError, Unavailable
@@ -40,3 +42,28 @@ async def test_what_can_never_succeed_is_not_repeated():
     with pytest.raises(InputError):
         await BackPressure(0.01, 10).through("index", work)
     assert len(calls) == 1
+
+
+async def test_what_still_waits_is_told_when_other_work_beside_it_is_done():
+    pressure, away = BackPressure(max_wait_s=0.01, give_up_s=10), True
+    refused_twice = asyncio.Event()
+    refused = 0
+
+    async def write():
+        nonlocal refused
+        if away:
+            refused += 1
+            if refused == 2:
+                refused_twice.set()
+            raise Unavailable("Milvus refuses writes.")
+
+    async def read():
+        return "rows"
+
+    writing = asyncio.create_task(pressure.through("index", write))
+    await refused_twice.wait()
+    assert await pressure.through("index", read) == "rows"
+    assert "refuses writes" in pressure.reason
+    away = False
+    await writing
+    assert pressure.reason is None
