@@ -72,12 +72,15 @@ def run_indexer(settings: Settings, worker: int | None = None, embedder: PlacedE
 
     from kith import wiring
     from kith.errors import InputError
+    from kith.heaps import bound_heaps
     from kith.logs import configure_logs
     from kith.wiring_indexer import indexer
     from kith.wiring_metrics import describe
     from kith.wiring_traces import recording
     from schemas.access import Role, topics_of
+    from workers.cores import available_cores
 
+    bound_heaps(available_cores())
     configure_logs(settings.log_format, settings.log_level, "indexer" if worker is None else f"indexer-{worker}")
     traced = recording(settings, "indexer", wiring.indexer_group(settings))
     wiring.require_rights(settings, Role.INDEXER)

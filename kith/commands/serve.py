@@ -39,12 +39,15 @@ def run_query_consumer(settings: Settings) -> None:
 
     from kith import wiring
     from kith.health import HealthServer
+    from kith.heaps import bound_heaps
     from kith.logs import configure_logs
     from kith.wiring_metrics import describe
     from kith.wiring_serving import query_consumer
     from kith.wiring_traces import recording
     from schemas.access import Role
+    from workers.cores import available_cores
 
+    bound_heaps(available_cores())
     configure_logs(settings.log_format, settings.log_level, "query")
     traced = recording(settings, "query", wiring.query_group(settings))
     wiring.require_rights(settings, Role.QUERY)
