@@ -32,7 +32,8 @@ _LEVEL = b"@changelog-offset"
 _MEMORY = "memory"
 # Of each partition; it fills before it is written to the disk, so memory rises and falls by it.
 _WRITE_BUFFER_BYTES = 4 << 20
-_CACHE_BYTES = 64 << 20
+# Of all partitions; blocks of files that were merged away stay until it is full, so memory rises until then.
+_CACHE_BYTES = 16 << 20
 # Records of the changelog that are written together.
 _PIECE = 5000
 
