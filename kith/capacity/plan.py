@@ -14,7 +14,7 @@ from kith.settings import Settings
 from schemas.topics import Topic, Topics
 
 # What `streams/state_store.py` sets for the table of known profiles.
-_TABLE_BUFFER_BYTES, _TABLE_CACHE_BYTES, _TABLE_FILTER_BITS = 4 << 20, 64 << 20, 10
+_TABLE_BUFFER_BYTES, _TABLE_CACHE_BYTES, _TABLE_FILTER_BITS = 4 << 20, 16 << 20, 10
 # What `streams/app.py` and `workers/query_consumer.py` set.
 _COMMIT_S, _QUERY_COMMIT_S = 0.5, 1.0
 # Of `streams/backfill.py`: the records that it keeps under way.
