@@ -103,7 +103,7 @@ bench-pipeline: $(TEST) $(MILVUS)/.stamp $(RIVALS)/.stamp ## Kafka to Milvus: ki
 bench-steady: $(TEST) $(MILVUS)/.stamp ## Ten minutes at 80 % of what one backlog gave: lag, memory, freshness; about 12 minutes
 	@$(BIN)/python -m benchmarks.pipeline --steady 10
 
-bench-endurance: $(TEST) $(MILVUS)/.stamp ## A million events of every kind through one indexer: its memory; about 35 minutes at 500 events a second
+bench-endurance: $(TEST) $(MILVUS)/.stamp ## A million events of every kind through one indexer: its memory; about 21 minutes at 800 events a second
 	@$(BIN)/python -m benchmarks.endurance
 
 bench-contrast: $(TEST) $(MILVUS)/.stamp ## The same thousand events through kith and four other consumers, and what each gets wrong; 4 to 8 minutes
