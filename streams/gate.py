@@ -136,12 +136,16 @@ class _Fold:
         """What has to happen to the index; None when nothing counted."""
         if not self._counted or self._now is None:
             return None
-        lanes = {ended.bulk for ended in self._ended}
+        last = {lane: max(one.offset for one in self._ended if one.bulk is lane) for lane in self._lanes()}
         before = [] if self._before is None else self._before.settled
-        settled = self._ended + [ended for ended in before if ended.bulk not in lanes]
+        # What this batch did not reach had its outcome before a crash, when the log was cut otherwise.
+        settled = self._ended + [one for one in before if one.offset > last.get(one.bulk, -1)]
         after = replace(self._now, settled=settled)
         text = None if after.profile is None else self._render(after.profile)
         return Work(profile_id, self._kind(), text, after, tuple(self._counted))
+
+    def _lanes(self) -> frozenset[bool]:
+        return frozenset(one.bulk for one in self._ended)
 
     def _kind(self) -> Kind:
         if self._now is None or self._now.profile is None:

@@ -165,7 +165,9 @@ class KnownProfiles:
             place = record.topic, record.partition
             last[place] = max(last.get(place, -1), record.offset)
         for (topic, partition), offset in last.items():
-            self._write_applied(topic, partition, AppliedThrough(ids[topic], offset))
+            # A crash may have left outcomes of records that this batch, cut otherwise, did not reach.
+            beyond = [one for one in self._applied(topic, partition).settled if one.offset > offset]
+            self._write_applied(topic, partition, AppliedThrough(ids[topic], offset, beyond))
 
     def _write_applied(self, topic: str, partition: int, applied: AppliedThrough) -> None:
         self._write({_APPLIED + topic: (partition, ProfileState(applied=applied))})

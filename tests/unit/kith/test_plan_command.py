@@ -41,7 +41,7 @@ def test_json_holds_every_line_with_what_went_in():
 
 
 def test_a_plan_that_something_stands_against_ends_with_1():
-    code, text = printed("plan", "--profiles", "1e9", "--changes-per-day", "1e5", "--replay-hours", "1")
+    code, text = printed("plan", "--profiles", "1e9", "--changes-per-day", "1e9", "--replay-hours", "0.1")
     assert code == 1
     assert "Warning: " in text
     assert "KITH_PARTITIONS" in text
