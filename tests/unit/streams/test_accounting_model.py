@@ -409,6 +409,13 @@ def changed_twice_then_cut_otherwise(state):
     return (2, 0), (1, 1)
 
 
+def refused_then_cut_otherwise(state):
+    state.change("a", 1, "Roofer", bulk=False)
+    state.patch("b", 3, "Diver", bulk=False)
+    state.change("b", 2, "Baker", bulk=True)
+    return (2, 0), (1, 1)
+
+
 STORIES = (
     reindexed_then_deleted,
     repeated_then_overtaken,
@@ -416,6 +423,7 @@ STORIES = (
     refused_then_right,
     deleted_twice_then_cut_otherwise,
     changed_twice_then_cut_otherwise,
+    refused_then_cut_otherwise,
 )
 
 
