@@ -234,8 +234,11 @@ def _capacity(one: Installation, options: argparse.Namespace) -> float:
 def _efficiency(measured: dict[str, Measured]) -> dict[str, float]:
     """What kith does of its bare embedder's rate, median of the rounds: by the clock, and by each one's processor time.
 
+    NaN where a round of either failed: the others would not be of one moment.
     By the clock the bare embedder also has the cores that broker, Milvus and registry take from kith.
     """
+    if not measured[KITH].rounds or len(measured[KITH].rounds) != len(measured[BARE].rounds):
+        return {"by_clock": float("nan"), "by_processor_time": float("nan")}
     pairs = list(zip(measured[KITH].rounds, measured[BARE].rounds, strict=True))
     by_clock = [ours.per_s / bare.per_s for ours, bare in pairs]
     by_cores = [

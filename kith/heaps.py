@@ -11,7 +11,7 @@ _M_ARENA_MAX = -8
 def bound_heaps(count: int) -> bool:
     """Let threads share so many heaps, those that are there already included; glibc's own bound is eight a core.
 
-    Each heap keeps what its busiest moment took, so that many of them grow for hours though nothing leaks
+    Each heap keeps what its busiest moment took, so that many of them grow on and on though nothing leaks
     (benchmarks/results.md, a million events).
 
     Returns:

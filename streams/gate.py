@@ -136,16 +136,13 @@ class _Fold:
         """What has to happen to the index; None when nothing counted."""
         if not self._counted or self._now is None:
             return None
-        last = {lane: max(one.offset for one in self._ended if one.bulk is lane) for lane in self._lanes()}
+        last = {one.bulk: one.offset for one in self._ended}
         before = [] if self._before is None else self._before.settled
         # What this batch did not reach had its outcome before a crash, when the log was cut otherwise.
         settled = self._ended + [one for one in before if one.offset > last.get(one.bulk, -1)]
         after = replace(self._now, settled=settled)
         text = None if after.profile is None else self._render(after.profile)
         return Work(profile_id, self._kind(), text, after, tuple(self._counted))
-
-    def _lanes(self) -> frozenset[bool]:
-        return frozenset(one.bulk for one in self._ended)
 
     def _kind(self) -> Kind:
         if self._now is None or self._now.profile is None:

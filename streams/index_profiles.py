@@ -182,7 +182,7 @@ class ProfileIndexing:
 
         async def once() -> Sequence[Applied | Rejected]:
             with record_spans.applying(piece):
-                return await self._indexer.apply(operations, self._deadline(), newer=held.newer, embedded=held.vectors)
+                return await self._indexer.apply(operations, self._deadline(), held)
 
         results = await self._patiently("index", once)
         if len(results) != len(piece):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from types import MappingProxyType
 
 import numpy as np
 
@@ -116,15 +115,13 @@ class DictIndexer:
         self,
         batch: Sequence[Change],
         deadline: Deadline,
-        *,
-        newer: Collection[str] = (),
-        embedded: Embedded = MappingProxyType({}),
+        held: Held,
     ) -> Sequence[Applied | Rejected]:
         self.batches.append([operation.profile_id for operation in batch])
         if self.outages:
             self.outages -= 1
             raise Unavailable("The index is away.")
-        return [self._one(operation, operation.profile_id in newer, embedded) for operation in batch]
+        return [self._one(one, one.profile_id in held.newer, held.vectors) for one in batch]
 
     def _one(self, operation: Change, newer: bool, embedded: Embedded) -> Applied | Rejected:
         if operation.profile_id in self.poisoned:

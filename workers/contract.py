@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -101,7 +100,7 @@ Embedded = Mapping[str, Vectors | Rejected]
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the index holds of a batch. `vectors`: by text, of refreshes; `newer`: profiles of which it knows more."""
+    """What there is before a batch is applied. `vectors`: by text; `newer`: profiles of which the index knows more."""
 
     vectors: Embedded = field(default_factory=dict)
     newer: frozenset[str] = frozenset()
@@ -133,15 +132,12 @@ class Indexer(Protocol):
         self,
         batch: Sequence[Change],
         deadline: Deadline,
-        *,
-        newer: Collection[str] = (),
-        embedded: Embedded = MappingProxyType({}),
+        held: Held,
     ) -> Sequence[Applied | Rejected]:
         """Apply a batch whose profile ids are unique.
 
         Args:
-            newer: profiles of which the index holds a newer version; that one stays.
-            embedded: what `embed` and `look_up` gave; a text that is not among them is embedded now.
+            held: what `embed` and `look_up` gave. A text without a vector is embedded now; what is newer stays.
 
         Returns:
             One result per operation, in the order of `batch`.

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from types import MappingProxyType
 from typing import TypeVar
 
 from kith import metrics, span_names
@@ -70,9 +69,7 @@ class ModelIndexer:
         self,
         batch: Sequence[Change],
         deadline: Deadline,
-        *,
-        newer: Collection[str] = (),
-        embedded: Embedded = MappingProxyType({}),
+        held: Held,
     ) -> Sequence[Applied | Rejected]:
         """See `workers.contract.Indexer.apply`."""
         ids = {operation.profile_id for operation in batch}
@@ -81,9 +78,9 @@ class ModelIndexer:
         writes = [operation for operation in batch if not isinstance(operation, Delete)]
         deletes = [operation.profile_id for operation in batch if isinstance(operation, Delete)]
         results: dict[str, Applied | Rejected] = dict.fromkeys(deletes, Applied(None))
-        vectors = await self._vectors(writes, embedded, deadline)
-        results |= await self._upsert(writes, vectors, newer, deadline)
-        await self._delete([profile_id for profile_id in deletes if profile_id not in newer], deadline)
+        vectors = await self._vectors(writes, held.vectors, deadline)
+        results |= await self._upsert(writes, vectors, held.newer, deadline)
+        await self._delete([profile_id for profile_id in deletes if profile_id not in held.newer], deadline)
         return [results[operation.profile_id] for operation in batch]
 
     async def _newer(self, batch: Sequence[Change], deadline: Deadline) -> frozenset[str]:
