@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from pymilvus import MilvusClient
+from pymilvus.grpc_gen.milvus_pb2 import UpsertRequest
 
 from benchmarks.cpu_seconds import cpu_seconds, resident_bytes, with_children
 from benchmarks.installation import say
@@ -24,7 +25,7 @@ from streams.fields import profile_fields
 from tests.milvus_servers import Standalone
 from workers.contract import CollectionInfo, Row, Vectors
 from workers.milvus_index import MilvusIndex
-from workers.milvus_rows import to_entity
+from workers.milvus_upsert import send, upsert_request
 from workers.model_collections import create_or_find
 from workers.render import render
 
@@ -124,10 +125,12 @@ class _Filled:
         self._call("make a partition", lambda client, left: client.create_partition(_NAME, name, timeout=left))
         for first in range(0, count, _BATCH):
             some = itertools.islice(self.rows, min(_BATCH, count - first))
-            self._write(name, [to_entity(row, with_words=words) for row in some])
+            request = upsert_request(_NAME, list(some), with_words=words)
+            request.partition_name = name
+            self._write(request)
 
-    def _write(self, name: str, entities: list[dict[str, Any]]) -> None:
-        self._call("write", lambda client, left: client.upsert(_NAME, entities, timeout=left, partition_name=name))
+    def _write(self, request: UpsertRequest) -> None:
+        self._call("write", lambda client, left: send(client, request, left))
 
     def _call(self, what: str, call: Callable[[MilvusClient, float], object], seconds: float = _CALL_S) -> None:
         self.index.connection.call(what, seconds, call)

@@ -275,34 +275,52 @@ def to_avro(record: Any, *, named: bool = False) -> Any:
         named: a record that may be null stands as (full name, mapping), as fastavro takes it. Without, fastavro reads
             through all that it holds to find the branch of the union, once more at every depth.
     """
-    kind: type = type(record)
-    if kind in _PLAIN:
-        return record
-    if names := field_names(kind):
-        values = {name: to_avro(getattr(record, name), named=named) for name in names}
-        for name, full_name in _may_be_null(kind).items() if named else ():
-            values[name] = values[name] and (full_name, values[name])
-        return values
     if isinstance(record, list | tuple):
         return [to_avro(item, named=named) for item in record]
-    return record
+    kind: type = type(record)
+    if not (names := field_names(kind)):
+        return record
+    values = {name: getattr(record, name) for name in names}
+    for name, full_name in _of_records(kind).items():
+        if (value := values[name]) is not None:
+            converted = to_avro(value, named=named)
+            values[name] = (full_name, converted) if named and full_name else converted
+    return values
 
 
 def known_fields(kind: type, data: dict[str, Any]) -> dict[str, Any]:
-    """What a mapping holds of the fields of a type."""
-    return {name: data[name] for name in field_names(kind) if name in data}
-
-
-# Every record of the stream passes here, field by field.
-_PLAIN = frozenset({str, bytes, int, float, bool, type(None)})
+    """What a mapping holds of the fields of a type, as a mapping of its own."""
+    names = field_names(kind)
+    # As Avro reads it with the contract of this tree, it holds them all and no others.
+    if data.keys() == _name_set(kind):
+        return dict(data)
+    return {name: data[name] for name in names if name in data}
 
 
 @cache
-def _may_be_null(kind: type) -> dict[str, str]:
-    """Fields that hold a record or nothing, with the full name of that record's contract."""
-    unions = {name: get_args(hint) for name, hint in get_type_hints(kind).items() if isinstance(hint, UnionType)}
-    parts = [(name, part) for name, branches in unions.items() for part in branches if isinstance(part, type)]
-    return {name: f"{NAMESPACE}.{part.__name__}" for name, part in parts if is_dataclass(part)}
+def _of_records(kind: type) -> dict[str, str | None]:
+    """Fields that hold records; and where a record or nothing, the full name of that record's contract.
+
+    Every record of the stream passes here: what is neither is taken as it is, unseen.
+    """
+    found: dict[str, str | None] = {}
+    for name, hint in get_type_hints(kind).items():
+        or_nothing = [part for part in get_args(hint) if isinstance(hint, UnionType) and is_dataclass(part)]
+        if or_nothing:
+            found[name] = f"{NAMESPACE}.{or_nothing[0].__name__}"
+        elif _holds_records(hint):
+            found[name] = None
+    return found
+
+
+def _holds_records(hint: Any) -> bool:
+    """Whether a type is a record's, or one of records at any depth."""
+    return is_dataclass(hint) or any(_holds_records(part) for part in get_args(hint))
+
+
+@cache
+def _name_set(kind: type) -> frozenset[str]:
+    return frozenset(field_names(kind))
 
 
 @cache

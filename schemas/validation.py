@@ -62,7 +62,7 @@ def validate_change(change: ProfileChange) -> None:
     _number("version", change.version, 0, MAX_VERSION, "Give the source's LSN or update sequence.")
     _number("occurred_at", change.occurred_at, 1, MAX_OCCURRED_AT, "Give milliseconds since the epoch, UTC.")
     if change.source is not None:
-        _line("source", change.source)
+        _line(change.source, "source")
     if change.operation in (Operation.DELETE, Operation.REINDEX):
         if change.profile is not None:
             raise InputError(
@@ -81,12 +81,14 @@ def _validate_patch(change: ProfileChange) -> None:
         raise InputError(
             f"changed: does not go with operation {change.operation}.", "Give it with PATCH, and only there."
         )
+    if change.changed is None:
+        return
     known = {field.name for field in fields(Profile)}
-    if unknown := set(change.changed or ()) - known:
+    if unknown := set(change.changed) - known:
         raise InputError(
             f"changed: {min(unknown)} is no field of a profile.", f"It may name {', '.join(sorted(known))}."
         )
-    if change.changed is not None and not change.changed:
+    if not change.changed:
         raise InputError("changed: names no field.", "Name the fields that the patch carries.")
 
 
@@ -120,23 +122,23 @@ def validate_profile(profile: Profile) -> None:
     for name, limit in _LISTS:
         _count(name, getattr(profile, name), limit)
     for name in _PROFILE_LINES:
-        _line(name, getattr(profile, name))
+        _line(getattr(profile, name), name)
     if all(unicodedata.category(character) in _INVISIBLE for character in profile.name):
         raise InputError("name: blank.", "Every profile shows a name; give one, or send a DELETE.")
-    _long_text("summary", profile.summary)
-    _code("country", profile.country, _COUNTRY, "Give two upper-case letters (ISO 3166-1 alpha-2), for example FR.")
+    _long_text(profile.summary, "summary")
+    _code(profile.country, _COUNTRY, "Give two upper-case letters (ISO 3166-1 alpha-2), for example FR.", "country")
     if profile.seniority is not None and profile.seniority not in SENIORITIES:
         raise InputError("seniority: not one of the seven levels.", f"Give one of {', '.join(SENIORITIES)}.")
-    _code("visibility", profile.visibility, _VISIBILITY, "Give 1 to 32 of a-z 0-9 _ -, or leave it out for everybody.")
+    _code(profile.visibility, _VISIBILITY, "Give 1 to 32 of a-z 0-9 _ -, or leave it out for everybody.", "visibility")
     for i, skill in enumerate(profile.skills):
-        _line(f"skills[{i}]", skill)
+        _line(skill, "skills", i)
     for i, language in enumerate(profile.languages):
-        _code(f"languages[{i}]", language, _LANGUAGE, "Give two lower-case letters (ISO 639-1), for example fr.")
+        _code(language, _LANGUAGE, "Give two lower-case letters (ISO 639-1), for example fr.", "languages", i)
     for i, position in enumerate(profile.positions):
-        _entry(f"positions[{i}]", position, _POSITION_LINES)
-        _long_text(f"positions[{i}].description", position.description)
+        _entry(position, _POSITION_LINES, "positions", i)
+        _long_text(position.description, "positions", i, "description")
     for i, education in enumerate(profile.education):
-        _entry(f"education[{i}]", education, _EDUCATION_LINES)
+        _entry(education, _EDUCATION_LINES, "education", i)
 
 
 def validate_size(change: ProfileChange, encoded_bytes: int, max_record_bytes: int) -> None:
@@ -188,33 +190,34 @@ def _id(path: str, text: str) -> None:
     raise InputError(f"{path}: {len(text)} characters.", hint)
 
 
-def _entry(path: str, entry: Position | Education, lines: Sequence[str]) -> None:
+def _entry(entry: Position | Education, lines: Sequence[str], of: str, i: int) -> None:
     for name in lines:
-        _line(f"{path}.{name}", getattr(entry, name))
+        _line(getattr(entry, name), of, i, name)
     for name in ("start", "end"):
-        _code(f"{path}.{name}", getattr(entry, name), _DATE, "Give YYYY or YYYY-MM.")
+        _code(getattr(entry, name), _DATE, "Give YYYY or YYYY-MM.", of, i, name)
 
 
-def _line(path: str, text: str | None) -> None:
-    if text:
-        _characters(path, text, _NOT_IN_LINE)
-        _length(path, text, MAX_LINE_CHARS)
+def _line(text: str | None, *path: str | int) -> None:
+    if text and (_NOT_IN_LINE.search(text) or len(text) > MAX_LINE_CHARS):
+        raise _refused_text(text, _NOT_IN_LINE, MAX_LINE_CHARS, path)
 
 
-def _long_text(path: str, text: str | None) -> None:
-    if text:
-        _characters(path, text, _NOT_IN_LONG_TEXT)
-        _length(path, text, MAX_LONG_TEXT_CHARS)
+def _long_text(text: str | None, *path: str | int) -> None:
+    if text and (_NOT_IN_LONG_TEXT.search(text) or len(text) > MAX_LONG_TEXT_CHARS):
+        raise _refused_text(text, _NOT_IN_LONG_TEXT, MAX_LONG_TEXT_CHARS, path)
 
 
-def _characters(path: str, text: str, refused: re.Pattern[str]) -> None:
+def _refused_text(text: str, refused: re.Pattern[str], limit: int, path: Sequence[str | int]) -> InputError:
     if found := refused.search(text):
-        raise InputError(f"{path}: {_character(found)}.", "Remove that character at the source.")
+        return InputError(f"{_named(path)}: {_character(found)}.", "Remove that character at the source.")
+    return InputError(
+        f"{_named(path)}: {len(text):,} characters, and at most {limit:,} are allowed.", "Shorten it."
+    )
 
 
-def _length(path: str, text: str, limit: int) -> None:
-    if len(text) > limit:
-        raise InputError(f"{path}: {len(text):,} characters, and at most {limit:,} are allowed.", "Shorten it.")
+def _named(path: Sequence[str | int]) -> str:
+    """A path as a message names it: `positions[0].title`. Made for what is refused only."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
 
 
 def _count(path: str, items: Sequence[object], limit: int) -> None:
@@ -222,9 +225,9 @@ def _count(path: str, items: Sequence[object], limit: int) -> None:
         raise InputError(f"{path}: {len(items):,} items, and at most {limit:,} are allowed.", "Leave some out.")
 
 
-def _code(path: str, value: str | None, allowed: re.Pattern[str], hint: str) -> None:
+def _code(value: str | None, allowed: re.Pattern[str], hint: str, *path: str | int) -> None:
     if value is not None and not allowed.fullmatch(value):
-        raise InputError(f"{path}: not in the form that is asked for.", hint)
+        raise InputError(f"{_named(path)}: not in the form that is asked for.", hint)
 
 
 def _number(path: str, value: int, least: int, most: int, hint: str) -> None:

@@ -53,8 +53,12 @@ def fit_fields(fields: ProfileFields) -> ProfileFields:
     A value is cut after its last whole character that fits; of an array the first items are kept. Lone surrogates,
     which no UTF-8 text can hold, become U+FFFD. Fitting twice changes nothing more.
     """
-    cuts: dict[str, Any] = {name: _fit_value(getattr(fields, name), limit) for name, limit in FIELD_LIMITS.items()}
-    return replace(fields, **cuts)
+    cuts: dict[str, Any] = {}
+    for name, limit in FIELD_LIMITS.items():
+        value = getattr(fields, name)
+        if (cut := _fit_value(value, limit)) is not value:
+            cuts[name] = cut
+    return replace(fields, **cuts) if cuts else fields
 
 
 def fit_text(text: str) -> str:
@@ -75,10 +79,13 @@ def utf8_length(text: str) -> int | None:
 def _fit_value(value: str | tuple[str, ...], limit: FieldLimit) -> str | tuple[str, ...]:
     if isinstance(value, str):
         return _cut(value, limit.max_bytes)
-    return tuple(_cut(item, limit.max_bytes) for item in value[: limit.max_items])
+    cut = tuple([_cut(item, limit.max_bytes) for item in value[: limit.max_items]])
+    return value if cut == value else cut
 
 
 def _cut(text: str, max_bytes: int) -> str:
+    if text.isascii() and len(text) <= max_bytes:
+        return text
     length = utf8_length(text)
     if length is not None and length <= max_bytes:
         return text

@@ -28,8 +28,8 @@ from workers.milvus_rows import (
     check_query,
     check_rows,
     to_cosine_hit,
-    to_entity,
 )
+from workers.milvus_upsert import send, upsert_request
 from workers.milvus_words import BM25_FIELD, WORD_OUTPUT_FIELDS, has_word_fields, merged, queries_of
 
 Consistency = Literal["Strong", "Session", "Bounded", "Eventually"]
@@ -112,14 +112,9 @@ class MilvusIndex:
         deadline = Deadline.after(timeout_s)
         held = self._described(collection, deadline)
         check_rows(rows, held.dim)
-        entities = [to_entity(row, with_words=held.words) for row in rows]
+        request = upsert_request(collection, rows, with_words=held.words)
         with self._writing(deadline):
-            self._call(
-                "write to",
-                collection,
-                deadline,
-                lambda client, left: client.upsert(collection, entities, timeout=left, retry_on_rate_limit=False),
-            )
+            self._call("write to", collection, deadline, lambda client, left: send(client, request, left))
 
     def delete(self, collection: str, profile_ids: Sequence[str], timeout_s: float) -> None:
         """Remove profiles; an absent one is no error.

@@ -1,4 +1,4 @@
-"""Rows of a profile collection: field names, checks before sending, conversion to and from Milvus. Pure."""
+"""Rows of a profile collection: field names, checks before sending, hits from what is found. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy as np
 from kith.errors import InputError
 from workers.contract import Hit, ProfileFields, Row, Vectors
 from workers.limits import FIELD_LIMITS, PROFILE_ID_LIMIT, TEXT_LIMIT, FieldLimit, utf8_length
-from workers.words import profile_words
 
 ID_FIELD = "profile_id"
 VERSION_FIELD = "version"
@@ -84,24 +83,6 @@ def check_query(vectors: Vectors, dim: int) -> None:
         )
     if not np.isfinite(vectors).all():
         raise InputError("A query vector holds NaN or infinity.")
-
-
-def to_entity(row: Row, *, with_words: bool) -> dict[str, Any]:
-    """The mapping that pymilvus writes for a (checked) row.
-
-    Args:
-        with_words: whether the collection has `WORDS_FIELD`.
-    """
-    entity: dict[str, Any] = {ID_FIELD: row.profile_id, VERSION_FIELD: row.version, TEXT_FIELD: row.text}
-    if with_words:
-        entity[WORDS_FIELD] = profile_words(row.fields.name, row.text)
-    for name, limit in FIELD_LIMITS.items():
-        value = getattr(row.fields, name)
-        entity[name] = value if limit.max_items is None else list(value)
-    entity[OCCURRED_FIELD] = row.fields.occurred_at_ms
-    entity[CAREER_FIELD] = row.fields.career_since
-    entity[VECTOR_FIELD] = row.vector
-    return entity
 
 
 def to_hit(found: Mapping[str, Any]) -> Hit:

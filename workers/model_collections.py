@@ -217,7 +217,7 @@ def _create(client: MilvusClient, wanted: CollectionInfo, capabilities: Capabili
     try:
         client.create_collection(
             wanted.name,
-            schema=_schema(wanted.dim, with_words=capabilities.full_text),
+            schema=collection_schema(wanted.dim, with_words=capabilities.full_text),
             properties=properties,
             consistency_level="Bounded",
             timeout=timeout_s,
@@ -230,7 +230,8 @@ def _create(client: MilvusClient, wanted: CollectionInfo, capabilities: Capabili
             raise
 
 
-def _schema(dim: int, *, with_words: bool) -> CollectionSchema:
+def collection_schema(dim: int, *, with_words: bool) -> CollectionSchema:
+    """Fields of a collection of vectors of so many dimensions; with words where its server makes BM25 of them."""
     schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
     schema.add_field(ID_FIELD, DataType.VARCHAR, is_primary=True, max_length=PROFILE_ID_LIMIT.max_bytes)
     schema.add_field(VERSION_FIELD, DataType.INT64)

@@ -34,7 +34,7 @@ _LETTERS = str.maketrans(
 )
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 # Programming languages that would be left with their first letter.
-_SIGNS = ((re.compile(r"\b([a-z])\+\+"), r"\1plusplus"), (re.compile(r"\b([a-z])#"), r"\1sharp"))
+_SIGNS = (("++", re.compile(r"\b([a-z])\+\+"), r"\1plusplus"), ("#", re.compile(r"\b([a-z])#"), r"\1sharp"))
 # Scripts written without blanks: Thai and Lao, Myanmar, Khmer, kana, Han; Hangul, whose words take endings.
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\U00020000-\U0003ffff]+"
@@ -47,6 +47,9 @@ def words_of(text: str) -> list[str]:
     Scripts without blanks give pairs of neighbouring characters. A word with ä, ö or ü is followed by its other
     spelling, with ae, oe or ue.
     """
+    if text.isascii():
+        # Each has one spelling.
+        return _WORD.findall(_signs_spelled(text.casefold()))
     return _flat(list(_spelled_words(text)))
 
 
@@ -93,9 +96,7 @@ def _joined_name(words: Sequence[str]) -> list[str]:
 
 
 def _spelled_words(text: str) -> Iterator[tuple[str, ...]]:
-    lowered = unicodedata.normalize("NFKC", text).casefold()
-    for sign, spelled in _SIGNS:
-        lowered = sign.sub(spelled, lowered)
+    lowered = _signs_spelled(unicodedata.normalize("NFKC", text).casefold())
     visible = unicodedata.normalize("NFC", _without(lowered, "Cf"))
     at = 0
     for unspaced in _UNSPACED.finditer(visible):
@@ -105,8 +106,18 @@ def _spelled_words(text: str) -> Iterator[tuple[str, ...]]:
     yield from _spaced_words(visible[at:])
 
 
+def _signs_spelled(lowered: str) -> str:
+    for sign, letter_and_sign, spelled in _SIGNS:
+        if sign in lowered:
+            lowered = letter_and_sign.sub(spelled, lowered)
+    return lowered
+
+
 def _spaced_words(text: str) -> Iterator[tuple[str, ...]]:
     for word in _WORD.findall(_without(text, "M")):
+        if word.isascii():
+            yield (word,)
+            continue
         plain, other = _plain(word), _plain(word.translate(_UMLAUTS))
         yield (plain,) if plain == other else (plain, other)
 

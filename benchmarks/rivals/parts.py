@@ -25,7 +25,8 @@ from streams.fields import profile_fields
 from workers.contract import Row, Upsert, Vectors
 from workers.embedding import OnnxEmbedder
 from workers.indexing import row_of
-from workers.milvus_rows import to_entity
+from workers.limits import FIELD_LIMITS
+from workers.milvus_rows import CAREER_FIELD, ID_FIELD, OCCURRED_FIELD, TEXT_FIELD, VECTOR_FIELD, VERSION_FIELD
 from workers.release import load_release
 from workers.render import renderer
 
@@ -140,7 +141,19 @@ class Work:
     ) -> dict[str, Any]:
         fields = profile_fields(profile, change.occurred_at)
         row: Row = row_of(Upsert(profile_id, change.version, fields, text), vector)
-        return to_entity(row, with_words=False)
+        return to_entity(row)
+
+
+def to_entity(row: Row) -> dict[str, Any]:
+    """The mapping that pymilvus writes for a row."""
+    entity: dict[str, Any] = {ID_FIELD: row.profile_id, VERSION_FIELD: row.version, TEXT_FIELD: row.text}
+    for name, limit in FIELD_LIMITS.items():
+        value = getattr(row.fields, name)
+        entity[name] = value if limit.max_items is None else list(value)
+    entity[OCCURRED_FIELD] = row.fields.occurred_at_ms
+    entity[CAREER_FIELD] = row.fields.career_since
+    entity[VECTOR_FIELD] = row.vector
+    return entity
 
 
 def log_bad(record: Record, error: Exception) -> None:

@@ -1,0 +1,107 @@
+"""Rows to the request that writes them, column by column, and its sending.
+
+pymilvus makes such a request of rows value by value, at thirty times the cost of this (docs/decisions/0019).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from pymilvus import DataType, MilvusClient
+from pymilvus.grpc_gen.milvus_pb2 import UpsertRequest
+from pymilvus.grpc_gen.schema_pb2 import ArrayArray, FieldData, LongArray, ScalarField, StringArray, VectorField
+
+from workers.contract import Row
+from workers.limits import FIELD_LIMITS
+from workers.milvus_rows import (
+    CAREER_FIELD,
+    ID_FIELD,
+    OCCURRED_FIELD,
+    TEXT_FIELD,
+    VECTOR_FIELD,
+    VERSION_FIELD,
+    WORDS_FIELD,
+)
+from workers.words import profile_words
+
+# Field 1 of a message, of bytes whose length follows: the packed values of pymilvus' FloatArray.
+_PACKED = b"\x0a"
+_SEVEN_BITS = 0x7F
+
+
+def upsert_request(collection: str, rows: Sequence[Row], *, with_words: bool) -> UpsertRequest:
+    """The request that writes (checked) rows, at least one.
+
+    Args:
+        with_words: whether the collection has `WORDS_FIELD`.
+    """
+    return UpsertRequest(
+        collection_name=collection, num_rows=len(rows), fields_data=list(_columns(rows, with_words=with_words))
+    )
+
+
+def send(client: MilvusClient, request: UpsertRequest, timeout_s: float) -> None:
+    """Write what a request holds; raises as pymilvus does."""
+    # Rows are all that the client's own call takes. This is what it calls, as it does.
+    connection, context = client._get_connection(), client._generate_call_context()  # noqa: SLF001
+    connection.upsert(
+        request.collection_name,
+        [],
+        timeout=timeout_s,
+        context=context,
+        upsert_param=request,
+        # Only rows are read by it; without one it is asked for each time.
+        schema={"fields": ()},
+        retry_on_rate_limit=False,
+    )
+
+
+def _columns(rows: Sequence[Row], *, with_words: bool) -> Iterator[FieldData]:
+    yield _strings(ID_FIELD, (row.profile_id for row in rows))
+    yield _numbers(VERSION_FIELD, (row.version for row in rows))
+    yield _strings(TEXT_FIELD, (row.text for row in rows))
+    if with_words:
+        yield _strings(WORDS_FIELD, (profile_words(row.fields.name, row.text) for row in rows))
+    for name, limit in FIELD_LIMITS.items():
+        values = (getattr(row.fields, name) for row in rows)
+        yield _strings(name, values) if limit.max_items is None else _arrays(name, values)
+    yield _numbers(OCCURRED_FIELD, (row.fields.occurred_at_ms for row in rows))
+    yield _numbers(CAREER_FIELD, (row.fields.career_since for row in rows))
+    yield _vectors(np.stack([row.vector for row in rows]))
+
+
+def _strings(name: str, values: Iterable[str]) -> FieldData:
+    return _scalars(name, DataType.VARCHAR, ScalarField(string_data=StringArray(data=values)))
+
+
+def _numbers(name: str, values: Iterable[int]) -> FieldData:
+    return _scalars(name, DataType.INT64, ScalarField(long_data=LongArray(data=values)))
+
+
+def _arrays(name: str, values: Iterable[Sequence[str]]) -> FieldData:
+    cells = [ScalarField(string_data=StringArray(data=value)) for value in values]
+    return _scalars(name, DataType.ARRAY, ScalarField(array_data=ArrayArray(data=cells)))
+
+
+def _scalars(name: str, kind: DataType, scalars: ScalarField) -> FieldData:
+    return FieldData(field_name=name, type=kind, scalars=scalars)
+
+
+def _vectors(vectors: np.ndarray[Any, np.dtype[np.float32]]) -> FieldData:
+    """float32 (n, dim); protobuf holds floats as they lie in memory, little-endian, so that none is touched."""
+    field = FieldData(field_name=VECTOR_FIELD, type=DataType.FLOAT_VECTOR, vectors=VectorField(dim=vectors.shape[1]))
+    packed = vectors.astype("<f4", copy=False).tobytes()
+    field.vectors.float_vector.MergeFromString(_PACKED + _varint(len(packed)) + packed)
+    return field
+
+
+def _varint(number: int) -> bytes:
+    """A number as protobuf writes it: seven bits a byte, the lowest first, the top bit where more follow."""
+    out = bytearray()
+    while number > _SEVEN_BITS:
+        out.append(number & _SEVEN_BITS | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
