@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import faust
-from faust.streams import Stream
 from faust.tables import TableManager
 from faust.types import EventT
 from mode.utils.queues import FlowControlEvent
@@ -19,6 +18,7 @@ from mode.utils.queues import FlowControlEvent
 from kith import metrics
 from streams.ahead import Decided
 from streams.continuity import Continuity
+from streams.delivery import BatchStream, DirectConsumer
 from streams.incoming import Incoming, Place
 from streams.index_profiles import ProfileIndexing, stop_on_failure
 from streams.record_spans import taken
@@ -101,7 +101,7 @@ def build_app(
         indexing: what is done, given the table that Faust restores whenever a partition is assigned.
         gives_way: awaited before each batch.
 
-    The agent takes micro-batches without acknowledging them (`noack_take`): a batch is acknowledged record by record
+    The agent takes micro-batches without acknowledging them: a batch is acknowledged record by record
     once its effects stand. Values stay raw, because a decoding error inside Faust would be acknowledged and lost.
     """
     app = faust.App(
@@ -123,7 +123,9 @@ def build_app(
         web_enabled=False,
         autodiscover=False,
         TableManager=_Tables,
+        Stream=BatchStream,
     )
+    cast(Any, app.transport).Consumer = DirectConsumer
     app.flow_control = _Flow(loop=app.loop)
     topic = app.topic(*config.input_topics, key_serializer="raw", value_serializer="raw", value_type=bytes)
     pipeline = Pipeline(indexing(_table(app, config, read_changelog)), continuity, config.bulk_topic, gives_way)
@@ -135,10 +137,9 @@ def build_app(
 
     app.on_partitions_revoked.connect(forget)
 
-    # noack_take yields events, not values, whatever its annotation says.
     async def index_profiles(stream: Any) -> None:
-        async for events in stream.noack_take(config.max_records, within=config.wait_ms / 1000):
-            await pipeline.accept(events, stream)
+        async for events in stream.batches(config.max_records, config.wait_ms / 1000):
+            await pipeline.accept(events)
 
     app.agent(topic, name=f"{config.group}.index_profiles", concurrency=1)(index_profiles)
     return app, pipeline
@@ -194,14 +195,14 @@ class Pipeline:
         self._continuity.forget()
         self._indexing.forget()
 
-    async def accept(self, events: Sequence[EventT[bytes]], stream: Stream[bytes]) -> None:
+    async def accept(self, events: Sequence[EventT[bytes]]) -> None:
         """Decide a batch, and let it wait for its turn; returns once it is decided and the one before is settled."""
         await self._gives_way()
         self._in_work += 1
         if self._busy_since is None:
             self._busy_since = time.monotonic()
         before, decided = self._before, await _watched(self._decide(events), "decide-batch")
-        self._before = _watched(self._settle(before, decided, events, stream), "settle-batch")
+        self._before = _watched(self._settle(before, decided, events), "settle-batch")
         if before is not None:
             await before
 
@@ -220,11 +221,7 @@ class Pipeline:
             self._watch = _watched(self._continuity.missing_come(), "missing-records")
 
     async def _settle(
-        self,
-        before: asyncio.Task[None] | None,
-        decided: Decided,
-        events: Sequence[EventT[bytes]],
-        stream: Stream[bytes],
+        self, before: asyncio.Task[None] | None, decided: Decided, events: Sequence[EventT[bytes]]
     ) -> None:
         waiting: dict[Place, list[EventT[bytes]]] = defaultdict(list)
         for event in events:
@@ -233,7 +230,7 @@ class Pipeline:
         async def acknowledge(records: Sequence[Incoming]) -> None:
             for record in records:
                 for event in waiting[record.place]:
-                    await stream.ack(event)
+                    event.ack()
 
         if before is not None:
             await before

@@ -41,11 +41,11 @@ class Stream:
     def event(self, offset):
         message = Message(offset)
         self.unacked.add(message)
-        return SimpleNamespace(message=message, app=SimpleNamespace(consumer=self))
+        return SimpleNamespace(message=message, app=SimpleNamespace(consumer=self), ack=lambda: self.ack(message))
 
-    async def ack(self, event):
-        self.unacked.discard(event.message)
-        self.acked.append(event.message.offset)
+    def ack(self, message):
+        self.unacked.discard(message)
+        self.acked.append(message.offset)
 
 
 class Message(SimpleNamespace):
@@ -68,12 +68,12 @@ def pipeline():
 
 async def test_they_come_again_after_those_that_were_missing(pipeline):
     stream = Stream()
-    await pipeline.accept([stream.event(offset) for offset in (0, 1)], stream)
-    await pipeline.accept([stream.event(offset) for offset in (4, 5)], stream)
+    await pipeline.accept([stream.event(offset) for offset in (0, 1)])
+    await pipeline.accept([stream.event(offset) for offset in (4, 5)])
     await pipeline._before
     assert stream.acked == [0, 1]
     assert stream.unacked == set(), "a rebalance would wait for them for ever"
-    await pipeline.accept([stream.event(offset) for offset in (2, 3, 4, 5, 6)], stream)
+    await pipeline.accept([stream.event(offset) for offset in (2, 3, 4, 5, 6)])
     await pipeline._before
     await pipeline._watch
     assert pipeline._indexing.settled == stream.acked == [0, 1, 2, 3, 4, 5, 6]
@@ -83,7 +83,7 @@ async def test_what_never_comes_ends_the_process(pipeline, monkeypatch):
     ended = []
     monkeypatch.setattr("streams.index_profiles._leave", ended.append)
     stream = Stream()
-    await pipeline.accept([stream.event(3)], stream)
+    await pipeline.accept([stream.event(3)])
     with pytest.raises(RuntimeError, match="Records 0 to 2"):
         await pipeline._watch
     assert [str(error) for error in ended] == ["Records 0 to 2 of changes, partition 0, were not delivered."]
