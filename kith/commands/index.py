@@ -72,7 +72,7 @@ def run_indexer(settings: Settings, worker: int | None = None, embedder: PlacedE
 
     from kith import wiring
     from kith.errors import InputError
-    from kith.heaps import bound_heaps
+    from kith.heaps import bound_heaps, search_less
     from kith.logs import configure_logs
     from kith.wiring_indexer import indexer
     from kith.wiring_metrics import describe
@@ -101,6 +101,7 @@ def run_indexer(settings: Settings, worker: int | None = None, embedder: PlacedE
     log = structlog.get_logger(__name__)
     where = {"group": app.conf.id, "kafka": settings.kafka_bootstrap, "health_port": health.port}
     log.info("indexer starts", **where, **asdict(parts.runs_on))
+    search_less()
     with parts.lag, health, traced:
         faust.Worker(
             app, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True

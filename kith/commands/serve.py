@@ -39,7 +39,7 @@ def run_query_consumer(settings: Settings) -> None:
 
     from kith import wiring
     from kith.health import HealthServer
-    from kith.heaps import bound_heaps
+    from kith.heaps import bound_heaps, search_less
     from kith.logs import configure_logs
     from kith.wiring_metrics import describe
     from kith.wiring_serving import query_consumer
@@ -65,5 +65,6 @@ def run_query_consumer(settings: Settings) -> None:
     structlog.get_logger(__name__).info(
         "query consumer starts", kafka=settings.kafka_bootstrap, health_port=health.port, **asdict(parts.runs_on)
     )
+    search_less()
     with parts.watermarks, parts.watch, parts.candidate, parts.impressions or nullcontext(), health, traced:
         consumer.run()
