@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 
 from streams.gate import Plan, Work
 from streams.incoming import Change, Incoming, Unreadable
-from workers.contract import Held
+from workers import contract
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Work of bounded size: what it is of the index, one operation each, and what is made and read ahead of it."""
+
+    work: Sequence[Work]
+    operations: Sequence[contract.Change]
+    held: Task[contract.Held]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +27,7 @@ class Decided:
     Attributes:
         records: as they were given.
         fresh: those of them that had no outcome yet; `changes` and `unreadable` are what they hold.
-        pieces: the work, in pieces of bounded size; what is embedded and read for each is on its way or here.
+        pieces: the work; what is embedded and read for each is on its way or here.
         at: how far the stream was settled when this was decided.
     """
 
@@ -27,7 +36,7 @@ class Decided:
     changes: Sequence[Change] = ()
     unreadable: Sequence[Unreadable] = ()
     plan: Plan = field(default_factory=Plan)
-    pieces: Sequence[tuple[Sequence[Work], Task[Held]]] = ()
+    pieces: Sequence[Piece] = ()
     at: int = 0
 
 

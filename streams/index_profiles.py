@@ -16,7 +16,7 @@ from kith.deadline import Deadline
 from kith.errors import InputError
 from schemas.records import KnownProfile, Outcome, Stage
 from streams import record_spans
-from streams.ahead import Decided, Turns
+from streams.ahead import Decided, Piece, Turns
 from streams.back_pressure import BackPressure
 from streams.batch import bounded, estimated_tokens
 from streams.clock import now_ms
@@ -107,13 +107,13 @@ class ProfileIndexing:
         metrics.BATCH_RECORDS.observe(len(decided.records))
         embedded = dict[str, Vectors | Rejected]()
         if not self._turns.stands(decided.at, decided.records, decided.changes):
-            for _piece, held in decided.pieces:
-                embedded |= (await held).vectors
+            for piece in decided.pieces:
+                embedded |= (await piece.held).vectors
             decided = await self._decide(decided.records, embedded)
         if again := _without(decided.records, decided.fresh):
             await acknowledge(again)
-        for piece, held in decided.pieces:
-            await self._apply(piece, await held, acknowledge)
+        for piece in decided.pieces:
+            await self._apply(piece, acknowledge)
         # What needs no work comes last: its receipts say that something newer is in the index, and by now it is.
         aside = [_dead(item) for item in decided.unreadable]
         aside += [_refused(change, error) for change, error in decided.plan.refused]
@@ -142,20 +142,26 @@ class ProfileIndexing:
             changes,
             [item for item in read if isinstance(item, Unreadable)],
             decided,
-            [(piece, self._begun(piece, embedded, after_crash=after_crash)) for piece in pieces],
+            [self._begun(piece, embedded, after_crash=after_crash) for piece in pieces],
             at,
         )
 
-    def _begun(self, piece: Sequence[Work], embedded: Embedded, *, after_crash: bool) -> asyncio.Task[Held]:
+    def _begun(self, works: Sequence[Work], embedded: Embedded, *, after_crash: bool) -> Piece:
         """Begin to embed what is not embedded yet, and to read what the index holds."""
-        with record_spans.applying(piece):
-            return asyncio.create_task(self._held(piece, embedded, after_crash=after_crash), name="embed-piece")
+        operations = [_operation(work) for work in works]
+        left = [operation for work, operation in zip(works, operations, strict=True) if work.text not in embedded]
+        may_be_ahead = _may_be_ahead(works) if after_crash else frozenset[str]()
+        with record_spans.applying(works):
+            held = asyncio.create_task(self._held(operations, left, embedded, may_be_ahead), name="embed-piece")
+        return Piece(works, operations, held)
 
-    async def _held(self, piece: Sequence[Work], embedded: Embedded, *, after_crash: bool) -> Held:
-        operations = [_operation(work) for work in piece]
-        left = [operation for work, operation in zip(piece, operations, strict=True) if work.text not in embedded]
-        may_be_ahead = _may_be_ahead(piece) if after_crash else frozenset[str]()
-
+    async def _held(
+        self,
+        operations: Sequence[contract.Change],
+        left: Sequence[contract.Change],
+        embedded: Embedded,
+        may_be_ahead: frozenset[str],
+    ) -> Held:
         async def look_up() -> Held:
             return await self._indexer.look_up(operations, self._deadline(), may_be_ahead=may_be_ahead)
 
@@ -176,26 +182,25 @@ class ProfileIndexing:
         reach = 2 * self._bounds.max_records
         return any(record.offset < self._began[record.topic, record.partition] + reach for record in fresh)
 
-    async def _apply(self, piece: Sequence[Work], held: Held, acknowledge: Acknowledge) -> None:
-        operations = [_operation(work) for work in piece]
-        started = now_ms()
+    async def _apply(self, piece: Piece, acknowledge: Acknowledge) -> None:
+        held, started = await piece.held, now_ms()
 
         async def once() -> Sequence[Applied | Rejected]:
-            with record_spans.applying(piece):
-                return await self._indexer.apply(operations, self._deadline(), held)
+            with record_spans.applying(piece.work):
+                return await self._indexer.apply(piece.operations, self._deadline(), held)
 
         results = await self._patiently("index", once)
-        if len(results) != len(piece):
-            raise AssertionError(f"{len(piece)} operations gave {len(results)} results. This is a bug.")
+        if len(results) != len(piece.work):
+            raise AssertionError(f"{len(piece.work)} operations gave {len(results)} results. This is a bug.")
         settled: list[Settled] = []
         known: dict[str, KnownProfile] = {}
-        for work, result in zip(piece, results, strict=True):
+        for work, result in zip(piece.work, results, strict=True):
             if isinstance(result, Rejected):
                 settled.extend(_rejected(work, result, started))
             else:
                 settled.extend(_applied(work, result))
                 known[work.profile_id] = work.after
-        partitions = {work.profile_id: work.outcomes[-1][0].incoming.partition for work in piece}
+        partitions = {work.profile_id: work.outcomes[-1][0].incoming.partition for work in piece.work}
         await self._finish(settled, known, partitions, acknowledge)
 
     async def _finish(
@@ -265,10 +270,21 @@ def _tokens(work: Work) -> int:
 
 def _applied(work: Work, result: Applied) -> list[Settled]:
     """Settled changes of a profile; what was embedded stands at the last one."""
-    settled = [_ended(change, outcome) for change, outcome in work.outcomes]
-    if result.vector is not None:
-        settled[-1] = replace(settled[-1], version=work.after.version, text=work.text, vector=result.vector)
-    return settled
+    *before, (change, outcome) = work.outcomes
+    settled = [_ended(earlier, ended) for earlier, ended in before]
+    if result.vector is None:
+        return [*settled, _ended(change, outcome)]
+    last = Settled(
+        change.incoming,
+        outcome,
+        now_ms(),
+        change.profile_id,
+        work.after.version,
+        _occurred_at(change),
+        work.text,
+        result.vector,
+    )
+    return [*settled, last]
 
 
 def _rejected(work: Work, result: Rejected, started: int) -> list[Settled]:
@@ -296,8 +312,11 @@ def _dead(item: Unreadable) -> Settled:
 
 
 def _ended(change: Change, outcome: Outcome) -> Settled:
-    occurred_at = None if change.change is None else change.change.occurred_at
-    return Settled(change.incoming, outcome, now_ms(), change.profile_id, change.version, occurred_at)
+    return Settled(change.incoming, outcome, now_ms(), change.profile_id, change.version, _occurred_at(change))
+
+
+def _occurred_at(change: Change) -> int | None:
+    return None if change.change is None else change.change.occurred_at
 
 
 def _count_from_zero() -> None:

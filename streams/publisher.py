@@ -81,7 +81,7 @@ class Publisher:
             highest[place] = max(highest.get(place, -1), offset)
 
         for record in records:
-            self.enqueue(record, acknowledged, deadline)
+            self._hand_over(record, acknowledged, deadline)
         self.flush(deadline)
         if failed:
             self._raise(failed[0], len(failed), len(records))
@@ -103,6 +103,12 @@ class Publisher:
             InputError: the record is larger than this side may send.
             Unavailable: the queue stayed full until the deadline.
         """
+        self._hand_over(record, acknowledged, deadline)
+        self._producer.poll(0)
+
+    def _hand_over(
+        self, record: Outgoing, acknowledged: Callable[[KafkaError | None, Message], None], deadline: Deadline
+    ) -> None:
         while True:
             try:
                 self._producer.produce(
@@ -122,7 +128,6 @@ class Publisher:
             except KafkaException as error:
                 self._raise(error.args[0], 1, 1)
             else:
-                self._producer.poll(0)
                 return
 
     def flush(self, deadline: Deadline) -> int:

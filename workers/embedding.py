@@ -94,16 +94,19 @@ class OnnxEmbedder:
         vectors = np.empty((len(texts), self.dim), dtype=np.float32)
         encoded = self._encode(texts)
 
-        def run(group: list[int]) -> None:
-            vectors[group] = self._run([encoded[index] for index in group])
-
         groups = list(pack([len(encoding) for encoding in encoded], self._runs_on.token_budget))
+        left = iter(groups)
+
+        def work_off() -> None:
+            # The longest runs come first, so that the lanes end together. Each takes the next one as it ends one.
+            for group in left:
+                vectors[group] = self._run([encoded[index] for index in group])
+
         if len(groups) > 1 and self._runs_on.threads > 1:
-            # The longest runs come first, so that the lanes end together. What fails first is raised.
-            list(self._lanes.map(run, groups))
+            for lane in [self._lanes.submit(work_off) for _ in range(min(self._runs_on.threads, len(groups)))]:
+                lane.result()
         else:
-            for group in groups:
-                run(group)
+            work_off()
         return vectors
 
     def _encode(self, texts: Sequence[str]) -> list[Encoding]:

@@ -196,7 +196,7 @@ async def test_what_the_index_holds_is_read_before_the_turn_and_an_outage_is_wai
     bench.indexer.look_up_outages = 2
     key, value = bench.upsert("p")
     decided = await bench.indexing.decide([Incoming("changes", 0, 0, key, value)])
-    (held,) = await asyncio.gather(*(held for _piece, held in decided.pieces))
+    (held,) = await asyncio.gather(*(piece.held for piece in decided.pieces))
     assert (bench.indexer.looked_up, bench.indexer.batches) == ([["p"]], [])
     assert list(held.vectors) == bench.indexer.embedded, "and it is embedded once, whatever was away"
 
