@@ -305,7 +305,8 @@ def _of_records(kind: type) -> dict[str, str | None]:
     """
     found: dict[str, str | None] = {}
     for name, hint in get_type_hints(kind).items():
-        or_nothing = [part for part in get_args(hint) if isinstance(hint, UnionType) and is_dataclass(part)]
+        branches = get_args(hint) if isinstance(hint, UnionType) else ()
+        or_nothing = [part for part in branches if isinstance(part, type) and is_dataclass(part)]
         if or_nothing:
             found[name] = f"{NAMESPACE}.{or_nothing[0].__name__}"
         elif _holds_records(hint):

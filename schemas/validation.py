@@ -210,9 +210,7 @@ def _long_text(text: str | None, *path: str | int) -> None:
 def _refused_text(text: str, refused: re.Pattern[str], limit: int, path: Sequence[str | int]) -> InputError:
     if found := refused.search(text):
         return InputError(f"{_named(path)}: {_character(found)}.", "Remove that character at the source.")
-    return InputError(
-        f"{_named(path)}: {len(text):,} characters, and at most {limit:,} are allowed.", "Shorten it."
-    )
+    return InputError(f"{_named(path)}: {len(text):,} characters, and at most {limit:,} are allowed.", "Shorten it.")
 
 
 def _named(path: Sequence[str | int]) -> str:

@@ -22,17 +22,19 @@ from mode.services import WaitResults
 class DirectConsumer(Consumer):
     """Hands a record to its stream at once where the stream has room for it."""
 
-    async def wait_first(self, *coros: Any, timeout: Any = None) -> WaitResults:
+    async def wait_first(self, *coros: Any, timeout: Any = None) -> WaitResults:  # noqa: ASYNC109 (as Faust calls it)
         """As Faust's, but work that ends without waiting for anything becomes no task."""
-        work, *others = coros
-        if not iscoroutine(work) or self.should_stop:
+        if self.should_stop or not all(iscoroutine(one) for one in coros):
             return await super().wait_first(*coros, timeout=timeout)
+        work, *others = coros
         try:
             waits_for = work.send(None)
-        except StopIteration as ended:
+        except BaseException as ended:
             for other in others:
                 other.close()
-            return WaitResults([work], [ended.value], False)  # noqa: FBT003 (a named tuple of Faust's)
+            if isinstance(ended, StopIteration):
+                return WaitResults([work], [ended.value], False)
+            raise
         return await super().wait_first(_rest(work, waits_for), *others, timeout=timeout)
 
 

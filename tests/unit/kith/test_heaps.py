@@ -43,3 +43,32 @@ def heaps(tmp_path, bound):
 def test_threads_share_as_many_heaps_as_they_are_given(tmp_path):
     assert heaps(tmp_path, "unbounded") > 3
     assert heaps(tmp_path, "3") <= 3
+
+
+# Half a million things that stay; then cycles that do not. Prints how many objects the last search of all went
+# through, and how many of the cycles are left.
+AFTER_A_START = dedent("""
+    import gc, weakref
+    from kith.heaps import search_less
+
+    class Node:
+        pass
+
+    stays = [[number] for number in range(500_000)]
+    search_less()
+    alive = weakref.WeakSet()
+    for number in range(60_000):
+        node = Node()
+        node.itself = node
+        if number % 1000 == 0:
+            alive.add(node)
+    print(len(gc.get_objects()), len(alive))
+""")
+
+
+def test_what_is_there_at_the_start_is_never_searched_again_and_cycles_are_still_found():
+    told = subprocess.run([sys.executable, "-c", AFTER_A_START], check=True, capture_output=True, text=True).stdout
+    searched, alive = map(int, told.split())
+
+    assert searched < 200_000, "the half million things that stay are among what a search goes through"
+    assert alive < 20, "of 60 cycles that nobody holds"
