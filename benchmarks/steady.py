@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 import psutil
 from confluent_kafka import Consumer, TopicPartition
 
+from benchmarks.cpu_shares import cores, look
 from benchmarks.installation import Installation, say, wait_level
 from benchmarks.record import keep
 from benchmarks.trend import Trend, trend
@@ -36,7 +37,7 @@ _JOIN_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """What was so at a moment, seconds after the beginning. Freshness: of the receipts since the sample before."""
+    """What was so at a moment, seconds after the beginning. Freshness and cores: since the sample before."""
 
     at_s: float
     lag: int
@@ -44,6 +45,7 @@ class Sampled:
     freshness_p50_ms: float
     freshness_p95_ms: float
     settled: int
+    cores: dict[str, float]
 
 
 @dataclass
@@ -67,7 +69,8 @@ def steady(one: Installation, minutes: float, people: int, rate: float) -> None:
     for thread in threads:
         thread.start()
     try:
-        samples = _sample(settings, process, flow, 60 * minutes)
+        parts = one.processes() | {"indexer": [process]}
+        samples = _sample(settings, parts, flow, 60 * minutes)
     finally:
         flow.ended.set()
         for thread in threads:
@@ -124,20 +127,27 @@ def _follow(settings: Settings, flow: Flow) -> None:
     consumer.close()
 
 
-def _sample(settings: Settings, process: psutil.Process, flow: Flow, seconds: float) -> list[Sampled]:
+def _sample(
+    settings: Settings, parts: Mapping[str, Sequence[psutil.Process]], flow: Flow, seconds: float
+) -> list[Sampled]:
     samples, began, deadline, seen = list[Sampled](), time.monotonic(), Deadline.after(seconds), 0
+    [indexer] = parts["indexer"]
+    before = look(parts, indexer)
     while not deadline.expired() and not flow.ended.wait(min(EVERY_S, deadline.remaining())):
         fresh, seen = flow.fresh[seen:], len(flow.fresh)
+        moment = look(parts, indexer)
         samples.append(
             Sampled(
                 at_s=round(time.monotonic() - began, 1),
                 lag=_lag(settings),
-                rss_mib=round(process.memory_info().rss / 2**20, 1),
+                rss_mib=round(indexer.memory_info().rss / 2**20, 1),
                 freshness_p50_ms=_percentile(fresh, 50),
                 freshness_p95_ms=_percentile(fresh, 95),
                 settled=len(fresh),
+                cores={name: round(taken, 2) for name, taken in cores(before, moment).items() if name in parts},
             )
         )
+        before = moment
         say(str(samples[-1]))
     return samples
 

@@ -98,9 +98,8 @@ def run_indexer(settings: Settings, worker: int | None = None, embedder: PlacedE
     app = parts.app
     health = _health(settings, parts)
     describe("indexer", parts.runs_on, lambda: not health.reasons())
-    log = structlog.get_logger(__name__)
     where = {"group": app.conf.id, "kafka": settings.kafka_bootstrap, "health_port": health.port}
-    log.info("indexer starts", **where, **asdict(parts.runs_on))
+    structlog.get_logger(__name__).info("indexer starts", **where, **asdict(parts.runs_on))
     search_less()
     with parts.lag, health, traced:
         faust.Worker(
