@@ -18,7 +18,7 @@ from mode.utils.queues import FlowControlEvent
 from kith import metrics
 from streams.ahead import Decided
 from streams.continuity import Continuity
-from streams.delivery import BatchStream, DirectConsumer
+from streams.delivery import BatchStream, BytesSchema, DirectConsumer
 from streams.incoming import Incoming, Place
 from streams.index_profiles import ProfileIndexing, stop_on_failure
 from streams.record_spans import taken
@@ -127,7 +127,7 @@ def build_app(
     )
     cast(Any, app.transport).Consumer = DirectConsumer
     app.flow_control = _Flow(loop=app.loop)
-    topic = app.topic(*config.input_topics, key_serializer="raw", value_serializer="raw", value_type=bytes)
+    topic = app.topic(*config.input_topics, schema=BytesSchema())
     pipeline = Pipeline(indexing(_table(app, config, read_changelog)), continuity, config.bulk_topic, gives_way)
 
     async def forget(*_: Any, **__: Any) -> None:

@@ -56,6 +56,20 @@ def _resumed(work: Coroutine[Any, Any, Any], waits_for: Any) -> Generator[Any, A
             return ended.value
 
 
+class BytesSchema(faust.Schema[bytes, bytes]):
+    """Keys and values are the bytes that they are, so that nothing is looked up to read them."""
+
+    def compile(self, app: Any, **_options: Any) -> Any:
+        """What makes an event of a message."""
+        event = app.conf.Event
+
+        async def decode(message: Any, *, propagate: bool = False) -> Any:
+            del propagate  # bytes cannot be wrong
+            return event(app, message.key, message.value, message.headers, message)
+
+        return decode
+
+
 class BatchStream(faust.Stream[bytes]):
     """A stream that is taken in batches, none of which it acknowledges."""
 

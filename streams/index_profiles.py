@@ -38,6 +38,9 @@ log = structlog.get_logger(__name__)
 # What is waited for, as the metric and /readyz name it.
 PARTS = ("registry", "index", "kafka", "table")
 
+# Looked up once; and a series that begins with its first event hides that event from every rate.
+_RECORDS = {outcome: metrics.RECORDS.labels(outcome=outcome.value) for outcome in Outcome}
+
 Acknowledge = Callable[[Sequence[Incoming]], Awaitable[None]]
 
 
@@ -320,9 +323,7 @@ def _occurred_at(change: Change) -> int | None:
 
 
 def _count_from_zero() -> None:
-    """A series that begins with its first event hides that event from every rate."""
-    for outcome in Outcome:
-        metrics.RECORDS.labels(outcome=outcome.value)
+    """As `_RECORDS`, of what is counted rarely."""
     for stage in Stage:
         metrics.DEAD_LETTERS.labels(stage=stage.value)
     for part in PARTS:
@@ -330,7 +331,7 @@ def _count_from_zero() -> None:
 
 
 def _count(item: Settled) -> None:
-    metrics.RECORDS.labels(outcome=item.outcome.value).inc()
+    _RECORDS[item.outcome].inc()
     record_spans.settled(item.incoming, item.outcome, item.letter)
     if item.letter is not None:
         metrics.DEAD_LETTERS.labels(stage=item.letter.stage.value).inc()

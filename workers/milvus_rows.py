@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -32,27 +33,25 @@ _NORM_RANGE = (0.99, 1.01)
 
 
 def check_rows(rows: Sequence[Row], dim: int) -> None:
-    """Check rows that are to be written together.
-
-    Raises:
-        kith.errors.InputError: a profile id comes twice, or `check_row` refuses a row.
-    """
-    seen: set[str] = set()
-    for row in rows:
-        check_row(row, dim)
-        if row.profile_id in seen:
-            raise InputError(f"Profile {row.profile_id!r} comes twice in one batch.", "Send its newest version only.")
-        seen.add(row.profile_id)
-
-
-def check_row(row: Row, dim: int) -> None:
-    """Check one row against the limits of the stored fields and the vectors of the collection.
+    """Check rows that are to be written together: the limits of the stored fields, the vectors of the collection.
 
     Milvus Lite accepts NaN, over-long array items and over-long multi-byte text without a word, so they stop here.
 
     Raises:
-        kith.errors.InputError: a value that cannot be stored; names the profile and the field.
+        kith.errors.InputError: a profile id comes twice, or a value cannot be stored; names the profile and the field.
     """
+    seen: set[str] = set()
+    for row in rows:
+        _check_fields(row)
+        _check_shape(row, dim)
+        if row.profile_id in seen:
+            raise InputError(f"Profile {row.profile_id!r} comes twice in one batch.", "Send its newest version only.")
+        seen.add(row.profile_id)
+    if rows:
+        _check_lengths(rows)
+
+
+def _check_fields(row: Row) -> None:
     _check_string(row.profile_id, ID_FIELD, row.profile_id, PROFILE_ID_LIMIT)
     if not row.profile_id:
         raise InputError("A profile has an empty profile_id.", "Give every profile an id of its own.")
@@ -67,7 +66,6 @@ def check_row(row: Row, dim: int) -> None:
     for name, number in numbers.items():
         if not -_MAX_INT64 <= number <= _MAX_INT64:
             raise _refusal(row.profile_id, name, f"is {number}, beyond 64 bits")
-    _check_vector(row, dim)
 
 
 def check_query(vectors: Vectors, dim: int) -> None:
@@ -126,17 +124,22 @@ def _check_string(profile_id: str, name: str, value: str, limit: FieldLimit) -> 
         raise _refusal(profile_id, name, f"has {length} bytes in UTF-8, more than {limit.max_bytes}")
 
 
-def _check_vector(row: Row, dim: int) -> None:
+def _check_shape(row: Row, dim: int) -> None:
     vector = row.vector
     if vector.shape != (dim,) or vector.dtype != np.float32:
         raise _refusal(
             row.profile_id, VECTOR_FIELD, f"is {vector.dtype} {vector.shape}, the collection holds float32 ({dim},)"
         )
-    norm = float(np.linalg.norm(vector))
-    if not np.isfinite(norm):
-        raise _refusal(row.profile_id, VECTOR_FIELD, "holds NaN or infinity")
-    if not _NORM_RANGE[0] <= norm <= _NORM_RANGE[1]:
-        raise _refusal(row.profile_id, VECTOR_FIELD, f"has length {norm:.4g}, not 1")
+
+
+def _check_lengths(rows: Sequence[Row]) -> None:
+    """Of vectors that have one shape, all at once."""
+    norms = np.linalg.norm(np.stack([row.vector for row in rows]), axis=1)
+    for row, norm in zip(rows, norms.tolist(), strict=True):
+        if not math.isfinite(norm):
+            raise _refusal(row.profile_id, VECTOR_FIELD, "holds NaN or infinity")
+        if not _NORM_RANGE[0] <= norm <= _NORM_RANGE[1]:
+            raise _refusal(row.profile_id, VECTOR_FIELD, f"has length {norm:.4g}, not 1")
 
 
 def _refusal(profile_id: str, name: str, what: str) -> InputError:
