@@ -37,7 +37,7 @@ from workers.model_collections import create_or_find
 
 KITH, BARE = "kith", "bare embedder"
 VERSIONS = ("onnxruntime", "pymilvus", "faust-streaming", "confluent-kafka")
-_PIECE = 128
+_PIECE = 256
 _MOST_S, _SETUP_S, _STOP_S = 400.0, 60.0, 20.0
 
 

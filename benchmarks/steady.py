@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,8 +30,10 @@ from streams.sources.items import Parsed
 from streams.topic_reader import topic_ends
 
 EVERY_S = 10.0
-# The first minute warms up and is left out of the trends.
+# The first minute is left out of the trends.
 WARM_UP_S = 60.0
+# Changes before, as fast as they go: what has bounds, as the table's cache and its write buffers, is full by then.
+BEFORE = 80_000
 _VERSIONS = ("onnxruntime", "pymilvus", "faust-streaming", "confluent-kafka")
 _JOIN_S = 60.0
 
@@ -62,8 +65,16 @@ def steady(one: Installation, minutes: float, people: int, rate: float) -> None:
     """Send changes of so many people at a rate (changes a second), sample, print, and keep as `steady`."""
     settings, flow = one.settings, Flow()
     process = psutil.Process(one.start(settings, "index").pid)
+    changes = _changes(people, flow)
+    _send(settings, itertools.islice(changes, BEFORE), None)
+    wait_level(settings)
+    say(f"{BEFORE:,} changes are settled, {process.memory_info().rss / 2**20:.0f} MiB: now {rate:.0f} a second")
+
+    def send() -> None:
+        flow.report = _send(settings, changes, rate)
+
     threads = [
-        threading.Thread(target=_kept, args=[flow, partial(_send, settings, people, rate, flow)]),
+        threading.Thread(target=_kept, args=[flow, send]),
         threading.Thread(target=_kept, args=[flow, partial(_follow, settings, flow)]),
     ]
     for thread in threads:
@@ -90,10 +101,10 @@ def _kept(flow: Flow, work: Any) -> None:
         raise
 
 
-def _send(settings: Settings, people: int, rate: float, flow: Flow) -> None:
+def _send(settings: Settings, changes: Iterator[Parsed], rate: float | None) -> ProduceReport:
     codec, publisher = wiring.codec(settings), wiring.publisher(settings)
-    flow.report = produce(
-        _changes(people, flow),
+    return produce(
+        changes,
         publisher,
         codec,
         wiring.topics(settings),

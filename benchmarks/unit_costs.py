@@ -28,7 +28,7 @@ from kith import wiring
 from kith.settings import Settings
 from workers.render import render
 
-_TEXTS, _PIECE = 1920, 128
+_TEXTS, _PIECE = 2048, 256
 VERSIONS = ("onnxruntime", "pymilvus", "faust-streaming", "confluent-kafka", "rocksdict")
 
 

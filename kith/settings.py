@@ -124,9 +124,9 @@ class Settings(BaseSettings):
 
     # Indexer.
     max_record_bytes: int = Field(262_144, ge=1024, le=10_000_000, description="Largest encoded change, bytes")
-    batch_max_records: int = Field(128, ge=1, le=4096, description="Most changes in one micro-batch")
+    batch_max_records: int = Field(256, ge=1, le=4096, description="Most changes in one micro-batch")
     batch_max_tokens: int = Field(
-        32_768, ge=256, le=1_000_000, description="Most (estimated) tokens in one micro-batch"
+        65_536, ge=256, le=1_000_000, description="Most (estimated) tokens in one micro-batch"
     )
     batch_wait_ms: int = Field(50, ge=1, le=1000, description="Longest wait for a micro-batch to fill, milliseconds")
     apply_timeout_s: float = Field(60.0, gt=0, le=600, description="Time for one micro-batch to be applied, seconds")

@@ -33,7 +33,7 @@ from workers.render import renderer
 # As sentence-transformers' `encode` has it.
 DEFAULT_BATCH = 32
 # Records that one poll takes: as many as a micro-batch of the indexer holds by default.
-POLL = 128
+POLL = 256
 POLL_S = 0.1
 _TIMEOUT_S = 30.0
 PLAIN, OURS = "plain", "kith"
