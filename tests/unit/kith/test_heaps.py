@@ -5,6 +5,11 @@ from textwrap import dedent
 
 import pytest
 
+from kith.commands.index import run_indexer
+from kith.commands.serve import run_query_consumer
+from kith.settings import Settings
+from workers.cores import available_cores
+
 # Twelve threads at once, each with an allocation; prints how many heaps they were given.
 HEAPS_OF_THREADS = dedent("""
     import ctypes, sys, threading
@@ -72,3 +77,17 @@ def test_what_is_there_at_the_start_is_never_searched_again_and_cycles_are_still
 
     assert searched < 200_000, "the half million things that stay are among what a search goes through"
     assert alive < 20, "of 60 cycles that nobody holds"
+
+
+class Bounded(Exception):
+    """The heaps are bounded."""
+
+
+@pytest.mark.parametrize("start", [run_indexer, run_query_consumer])
+def test_an_indexer_and_a_query_consumer_bound_their_heaps_before_they_fill_them(start, monkeypatch):
+    def bound(count):
+        raise Bounded(count)
+
+    monkeypatch.setattr("kith.heaps.bound_heaps", bound)
+    with pytest.raises(Bounded, match=str(available_cores())):
+        start(Settings(_env_file=None))
