@@ -98,9 +98,9 @@ bench-rollout: $(TEST) $(MILVUS)/.stamp ## A rollout of 50,000 people under live
 	@$(BIN)/python -m benchmarks.rollout --new-text 0.3
 
 bench-pipeline: $(TEST) $(MILVUS)/.stamp $(RIVALS)/.stamp ## Kafka to Milvus: kith, its bare embedder, a plain consumer, Quix, Bytewax, Pathway; 15 to 30 minutes
-	@$(BIN)/python -m benchmarks.pipeline
+	@$(BIN)/python -m benchmarks.pipeline --people 12000 --rivals-people 3000
 
-bench-steady: $(TEST) $(MILVUS)/.stamp ## Ten minutes at 80 % of what one backlog gave: lag, memory, freshness; about 12 minutes
+bench-steady: $(TEST) $(MILVUS)/.stamp ## Ten minutes at 80 % of what one backlog gave: lag, memory, freshness; about 15 minutes
 	@$(BIN)/python -m benchmarks.pipeline --steady 10
 
 bench-endurance: $(TEST) $(MILVUS)/.stamp ## A million events of every kind through one indexer: its memory; about 21 minutes at 800 events a second

@@ -1,8 +1,9 @@
 """Changes a second from Kafka to a Milvus server: kith, its bare embedder, and other ways to do the same job.
 
 Every round produces a backlog of made-up people to fresh topics; each contender works it off into an empty collection
-of the same schema, in another order each round. Rows are counted four times a second: the more people, the surer. Counted are rows of the index, between the first and the last tenth.
-The bare embedder embeds the same texts with nothing else to do. Kafka, registry and Milvus server are started for it.
+of the same schema, in another order each round. Rows of the index are counted four times a second, the more people the
+surer; the rate is that between the first and the last tenth. The bare embedder embeds the same texts with nothing else
+to do. Kafka, registry and Milvus server are started for it.
 
 Example: `python -m benchmarks.pipeline --people 12000 --rivals-people 3000 --rounds 3`
 """
