@@ -97,7 +97,7 @@ bench-query: $(TEST) $(MILVUS)/.stamp ## What the bus costs, what micro-batches 
 bench-rollout: $(TEST) $(MILVUS)/.stamp ## A rollout of 50,000 people under live traffic, on a Milvus server; 16 to 45 minutes
 	@$(BIN)/python -m benchmarks.rollout --new-text 0.3
 
-bench-pipeline: $(TEST) $(MILVUS)/.stamp $(RIVALS)/.stamp ## Kafka to Milvus: kith, its bare embedder, a plain consumer, Quix, Bytewax, Pathway; 15 to 30 minutes
+bench-pipeline: $(TEST) $(MILVUS)/.stamp $(RIVALS)/.stamp ## Kafka to Milvus: kith, its bare embedder, a plain consumer, Quix, Bytewax, Pathway; 11 to 30 minutes
 	@$(BIN)/python -m benchmarks.pipeline --people 12000 --rivals-people 3000
 
 bench-steady: $(TEST) $(MILVUS)/.stamp ## Ten minutes at 80 % of what one backlog gave: lag, memory, freshness; about 15 minutes
