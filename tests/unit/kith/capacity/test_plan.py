@@ -190,7 +190,7 @@ def test_a_gpu_takes_embedding_off_the_processors_and_stands_in_every_pod():
 
 def test_a_replay_by_more_indexers_than_a_backfill_keeps_busy_is_warned_of():
     (told,) = make_plan(ASKED | {"replay_hours": 20.0}, ONES).warnings
-    assert "work for 7 indexers" in told
+    assert "work for 3 indexers" in told
     assert make_plan(ASKED | {"replay_hours": 1000.0}, ONES).warnings == []
 
 
