@@ -289,12 +289,8 @@ def to_avro(record: Any, *, named: bool = False) -> Any:
 
 
 def known_fields(kind: type, data: dict[str, Any]) -> dict[str, Any]:
-    """What a mapping holds of the fields of a type, as a mapping of its own."""
-    names = field_names(kind)
-    # As Avro reads it with the contract of this tree, it holds them all and no others.
-    if data.keys() == _name_set(kind):
-        return dict(data)
-    return {name: data[name] for name in names if name in data}
+    """What a mapping holds of the fields of a type."""
+    return {name: data[name] for name in field_names(kind) if name in data}
 
 
 @cache
@@ -317,11 +313,6 @@ def _of_records(kind: type) -> dict[str, str | None]:
 def _holds_records(hint: Any) -> bool:
     """Whether a type is a record's, or one of records at any depth."""
     return is_dataclass(hint) or any(_holds_records(part) for part in get_args(hint))
-
-
-@cache
-def _name_set(kind: type) -> frozenset[str]:
-    return frozenset(field_names(kind))
 
 
 @cache

@@ -273,21 +273,10 @@ def _tokens(work: Work) -> int:
 
 def _applied(work: Work, result: Applied) -> list[Settled]:
     """Settled changes of a profile; what was embedded stands at the last one."""
-    *before, (change, outcome) = work.outcomes
-    settled = [_ended(earlier, ended) for earlier, ended in before]
-    if result.vector is None:
-        return [*settled, _ended(change, outcome)]
-    last = Settled(
-        change.incoming,
-        outcome,
-        now_ms(),
-        change.profile_id,
-        work.after.version,
-        _occurred_at(change),
-        work.text,
-        result.vector,
-    )
-    return [*settled, last]
+    settled = [_ended(change, outcome) for change, outcome in work.outcomes]
+    if result.vector is not None:
+        settled[-1] = replace(settled[-1], version=work.after.version, text=work.text, vector=result.vector)
+    return settled
 
 
 def _rejected(work: Work, result: Rejected, started: int) -> list[Settled]:
@@ -315,11 +304,8 @@ def _dead(item: Unreadable) -> Settled:
 
 
 def _ended(change: Change, outcome: Outcome) -> Settled:
-    return Settled(change.incoming, outcome, now_ms(), change.profile_id, change.version, _occurred_at(change))
-
-
-def _occurred_at(change: Change) -> int | None:
-    return None if change.change is None else change.change.occurred_at
+    occurred_at = None if change.change is None else change.change.occurred_at
+    return Settled(change.incoming, outcome, now_ms(), change.profile_id, change.version, occurred_at)
 
 
 def _count_from_zero() -> None:

@@ -58,8 +58,6 @@ def producing(topic: str) -> tuple[Span | None, Headers | None]:
 
 def onwards(record: Incoming) -> Headers | None:
     """Headers of what comes of a record; None where it was part of no trace."""
-    if record.span is None and not record.carried:
-        return None
     return [*after(record.span, record.carried)] or None
 
 

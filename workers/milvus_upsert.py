@@ -1,6 +1,6 @@
 """Rows to the request that writes them, column by column, and its sending.
 
-pymilvus makes such a request of rows value by value, at thirty times the cost of this (docs/decisions/0019).
+pymilvus makes such a request of rows value by value, at twelve times the cost of this (docs/decisions/0020).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def upsert_request(collection: str, rows: Sequence[Row], *, with_words: bool) ->
 
 def send(client: MilvusClient, request: UpsertRequest, timeout_s: float) -> None:
     """Write what a request holds; raises as pymilvus does."""
-    # Rows are all that the client's own call takes. This is what it calls, as it does.
+    # The client's own call takes rows only; its connection has one for what is made already.
     connection, context = client._get_connection(), client._generate_call_context()  # noqa: SLF001
     connection.upsert(
         request.collection_name,

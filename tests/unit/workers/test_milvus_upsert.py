@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymilvus.client.prepare import Prepare
 
+from benchmarks.rivals.parts import to_entity
 from workers.contract import ProfileFields, Row
-from workers.limits import FIELD_LIMITS, fit_fields
+from workers.limits import fit_fields
 from workers.milvus_upsert import upsert_request
 from workers.model_collections import collection_schema
 from workers.words import profile_words
@@ -52,8 +53,4 @@ def test_the_request_is_the_one_that_pymilvus_makes_of_the_rows(rows: list[Row],
 
 
 def as_pymilvus_takes_it(row: Row, with_words: bool) -> dict[str, object]:
-    entity: dict[str, object] = {name: getattr(row.fields, name) for name in FIELD_LIMITS}
-    entity |= {name: list(entity[name]) for name in ("skills", "languages")}  # type: ignore[call-overload]
-    entity |= {"profile_id": row.profile_id, "version": row.version, "text": row.text, "vector": row.vector}
-    entity |= {"occurred_at_ms": row.fields.occurred_at_ms, "career_since": row.fields.career_since}
-    return entity | ({"words": profile_words(row.fields.name, row.text)} if with_words else {})
+    return to_entity(row) | ({"words": profile_words(row.fields.name, row.text)} if with_words else {})
