@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
 from benchmarks.embed_operators import TOKENS, shares_by_operator
 from benchmarks.embed_packing import packing_cases
-from benchmarks.embed_peers import FASTEMBED, Contender, contenders
 from benchmarks.embed_texts import count_tokens, profiles, profiles_of_length
 from benchmarks.environment import describe
 from benchmarks.int8 import PRODUCT, Work, instructions, peak, peak_case
@@ -30,6 +29,9 @@ from benchmarks.timing import Case, Taken, measure
 from kith.errors import KithError
 from workers.providers import CPU, PROVIDERS
 from workers.release import Release, load_release
+
+if TYPE_CHECKING:
+    from benchmarks.embed_peers import Contender
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
 SHORTEST, LONGEST = 100, 140
@@ -74,6 +76,8 @@ def _options() -> argparse.Namespace:
 
 
 def _on_cpu(release: Release, options: argparse.Namespace) -> None:
+    from benchmarks.embed_peers import FASTEMBED  # needs torch, which a GPU here does not
+
     distributions = _installed("onnxruntime", "tokenizers", "torch", "sentence-transformers", FASTEMBED)
     cores = tuple(dict.fromkeys((1, min(2, psutil.cpu_count() or 1))))
     print(describe(*distributions), flush=True)
@@ -109,6 +113,8 @@ def _operators(release: Release) -> dict[str, float]:
 
 
 def _peers(release: Release, cores: Sequence[int], options: argparse.Namespace) -> dict[str, Any]:
+    from benchmarks.embed_peers import FASTEMBED, contenders
+
     pretrained = load_release(MODELS / "student-v0")
     texts = profiles_of_length(options.texts or TEXTS, SHORTEST, LONGEST, [release, pretrained])
     print(f"\n{len(texts)} profiles of {SHORTEST} to {LONGEST} tokens; every size, {TUNING_ROUNDS} rounds:", flush=True)
@@ -143,19 +149,23 @@ def _tuned(one: Contender, cores: int, texts: Sequence[str]) -> Case:
 
 
 def _on_gpu(release: Release, options: argparse.Namespace) -> None:
-    from benchmarks.embed_gpu import gpu_cases, half_peak, half_peak_case
+    from benchmarks import embed_gpu as gpu
 
-    distributions = _installed("onnxruntime-gpu", "onnxruntime", "tokenizers")
-    print(describe(*distributions), flush=True)
+    distributions, on = _installed("onnxruntime-gpu", "onnxruntime", "tokenizers"), gpu.gpu_name()
+    print(f"{describe(*distributions)}\nGPU:      {on}", flush=True)
     texts = profiles(options.texts or GPU_TEXTS)
-    tokens = sum(count_tokens(release, texts))
-    cases, product = gpu_cases(release, options.provider, texts, tokens), half_peak_case(options.provider)
-    taken = measure([*cases, product], options.rounds)
-    most = half_peak(taken[product.name])
-    print(f"model:    {release.manifest.name}; {len(texts)} profiles, mean {tokens / len(texts):.0f} tokens")
-    kept = _print([_row(case, taken[case.name], Work(release), {0: most}) for case in cases])
+    given = gpu.GpuTexts(texts, sum(count_tokens(release, texts)))
+    wholes = gpu.gpu_cases(release, options.provider, given)
+    alone, tokenizer = gpu.model_cases(release, options.provider, given), gpu.tokenizer_case(release, given)
+    product = gpu.half_peak_case(options.provider)
+    taken = measure([*wholes, *alone, tokenizer, product], options.rounds)
+    most, words = gpu.half_peak(taken[product.name]), taken[tokenizer.name].wall_rate(len(texts))
+    print(f"model:    {release.manifest.name}; {len(texts)} profiles, mean {given.tokens / len(texts):.0f} tokens")
+    kept = _print([_row(case, taken[case.name], Work(release), {0: most}) for case in (*wholes, *alone)])
+    print(f"the tokenizer alone: {words:.0f} texts/s")
     print(f"peak, float16 product: {most / 1e12:.1f} TFLOPS")
-    print(keep(f"embed_{options.provider}", {"rows": kept, "peak_tflops": round(most / 1e12, 1)}, distributions))
+    figures = {"gpu": on, "rows": kept, "tokenizer_texts_per_s": round(words), "peak_tflops": round(most / 1e12, 1)}
+    print(keep(f"embed_{options.provider}", figures, distributions))
 
 
 def _peaks(cases: Sequence[Case], taken: Mapping[str, Taken]) -> dict[int, float]:

@@ -15,9 +15,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from distill.encoder_folder import Array, EncoderConfig
 from kith.errors import InputError
+from workers.release import ATTENTION_MASK, INPUT_IDS
 
 OPSET = 17
-INPUT_IDS, ATTENTION_MASK, EMBEDDING = "input_ids", "attention_mask", "embedding"
+EMBEDDING = "embedding"
 
 _MICROSOFT = "com.microsoft"
 _HIDDEN = "padding_hidden"

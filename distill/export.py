@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import importlib.util
-import json
-import re
-import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
-import onnxruntime
 from tokenizers import Tokenizer
 
 from distill.encoder_folder import WEIGHTS, EncoderConfig, load_encoder
-from distill.encoder_graph import ATTENTION_MASK, INPUT_IDS, build_graph
+from distill.encoder_graph import build_graph
+from distill.fidelity import int8_fidelity
 from distill.half import write_fp16
 from distill.quantize import DESCRIPTION, quantize_int8
+from distill.release_folder import free_target, new_folder, tool_versions, write_manifest
 from kith.errors import InputError, MissingTool
-from workers.embedding import OnnxEmbedder
 from workers.release import (
-    MANIFEST,
     MODEL_FP16,
     MODEL_INT8,
-    RELEASE_NAME,
     TOKENIZER,
     Manifest,
     Release,
@@ -42,20 +35,6 @@ MAX_TOKENS = 256
 
 _DEFAULT_LANGUAGES = ("en",)
 _TOOLS = ("onnx", "onnxruntime", "safetensors", "tokenizers")
-
-# Texts whose int8 vectors are compared with their float32 ones; the figure goes into the manifest.
-_PROBES = (
-    "who knows about treating cancer?",
-    "Medical oncologist. Treats solid tumours with chemotherapy and immunotherapy at a university hospital.",
-    "Plumber. Repairs burst pipes and installs bathrooms in private homes.",
-    "Backend engineer. Builds event streaming on Kafka, writes Python and Go, runs services on Kubernetes.",
-    "Head of finance. Leads accounting, budgets and audits for a maker of packaging machines in Lyon, France.",
-    "Krankenschwester auf der Intensivstation, Schwerpunkt Beatmung.",
-    "Maestra de primaria con diez años de experiencia en escuelas rurales.",
-    "someone to design a garden",
-    "Pastry chef. Before: baker, kitchen helper. Skills: viennoiserie, chocolate work, menu planning.",
-    "Air traffic controller. Keeps aircraft apart in a busy terminal area, trains new colleagues.",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +66,7 @@ def export(plan: ExportPlan, say: Callable[[str], None]) -> Release:
         ReleaseError: there is no such renderer.
     """
     renderer(plan.renderer)
-    if not re.fullmatch(RELEASE_NAME, plan.release):
-        raise InputError(
-            f"{plan.release!r} cannot name a release.", "Use lower-case letters, digits, dots and hyphens."
-        )
-    target = plan.out / plan.release
-    if target.exists() and not plan.replace:
-        raise InputError(f"{target} exists.", "Choose another --release, or pass --force to replace it.")
+    target = free_target(plan.out, plan.release, replace=plan.replace)
     folder = plan.encoder or pretrained_folder()
     say(f"reading {folder.name}")
     config, weights = load_encoder(folder)
@@ -106,30 +79,10 @@ def export(plan: ExportPlan, say: Callable[[str], None]) -> Release:
             write_fp16(graph, partial / MODEL_FP16)
         manifest = _manifest(plan, folder, partial, config)
         say("comparing int8 with float32")
-        metrics = _fidelity(Release(partial, manifest), graph.SerializeToString())
+        metrics = int8_fidelity(Release(partial, manifest), graph.SerializeToString(), "float32")
         manifest = manifest.model_copy(update={"metrics": metrics})
-        (partial / MANIFEST).write_text(json.dumps(manifest.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8")
+        write_manifest(partial, manifest)
     return Release(target, manifest)
-
-
-@contextmanager
-def new_folder(target: Path) -> Iterator[Path]:
-    """A folder to fill, beside `target`; it takes its place when the block ends well, and is gone otherwise."""
-    partial = target.with_name(f".{target.name}.partial")
-    replaced = target.with_name(f".{target.name}.replaced")
-    try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        yield partial
-        shutil.rmtree(replaced, ignore_errors=True)
-        if target.exists():
-            target.rename(replaced)
-        partial.rename(target)
-        shutil.rmtree(replaced, ignore_errors=True)
-    except OSError as error:
-        raise InputError(f"{target} cannot be written: {error.strerror}.", "Choose another --out.") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def pretrained_folder(package: str = PRETRAINED) -> Path:
@@ -194,30 +147,7 @@ def _manifest(plan: ExportPlan, folder: Path, partial: Path, config: EncoderConf
             sha256=sha256_of(folder / WEIGHTS),
         ),
         command=f"kith distill export --release {plan.release}{given}",
-        tools={tool: version(tool) for tool in _TOOLS},
+        tools=tool_versions(*_TOOLS),
         metrics={},
         files={name: file_entry(partial / name) for name in (*graphs, TOKENIZER)},
     )
-
-
-def _fidelity(release: Release, graph: bytes) -> dict[str, float]:
-    # Each text alone: what it runs with shifts its vector a little, and the figure is the model's, not the packing's.
-    embedder = OnnxEmbedder(release, threads=1, token_budget=1)
-    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    exact = _exact(session, release, _PROBES)
-    cosines = np.sum(exact * embedder.embed(_PROBES), axis=1)
-    # Rounded: the last digits differ between processors, and the manifest should not.
-    return {
-        "cosine_int8_to_float32_median": round(float(np.median(cosines)), 3),
-        "cosine_int8_to_float32_min": round(float(np.min(cosines)), 3),
-    }
-
-
-def _exact(session: onnxruntime.InferenceSession, release: Release, texts: Sequence[str]) -> np.ndarray:
-    tokenizer = Tokenizer.from_file(str(release.tokenizer_file))
-    tokenizer.enable_truncation(release.manifest.max_tokens)
-    rows = []
-    for text in texts:
-        ids = np.array([tokenizer.encode(text).ids], dtype=np.int64)
-        rows.append(session.run(None, {INPUT_IDS: ids, ATTENTION_MASK: np.ones_like(ids)})[0][0])
-    return np.array(rows)

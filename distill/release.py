@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,19 +15,18 @@ from distill.evaluation.dataset import Dataset, load_dataset
 from distill.evaluation.evaluate import means
 from distill.evaluation.metrics import ALL, groups, per_query
 from distill.evaluation.systems import System, load_system, rank
-from distill.export import MAX_TOKENS, new_folder, pretrained_folder, write_tokenizer
+from distill.export import MAX_TOKENS, pretrained_folder, write_tokenizer
 from distill.gates import GATES, Measured, check_gates, load_gates
 from distill.golden.authored import load_golden
 from distill.golden.compile import compile_golden
 from distill.half import write_fp16
 from distill.model_card import model_card
 from distill.quantize import DESCRIPTION, quantize_int8
+from distill.release_folder import free_target, new_folder, tool_versions, write_manifest
 from distill.taxonomy import LANGUAGES
 from distill.training.provenance import read_provenance
-from kith.errors import InputError
 from workers.embedding import OnnxEmbedder
 from workers.release import (
-    MANIFEST,
     MODEL_FP16,
     MODEL_INT8,
     TOKENIZER,
@@ -75,9 +72,7 @@ def release_student(plan: ReleasePlan, say: Callable[[str], None]) -> Release:
         InputError: an encoder cannot be read, or the release exists and may not be replaced.
         ReleaseError: a gate is missed; names it with the figure.
     """
-    target = plan.out / plan.release
-    if target.exists() and not plan.replace:
-        raise InputError(f"{target} exists.", "Choose another --release, or pass --force to replace it.")
+    target = free_target(plan.out, plan.release, replace=plan.replace)
     config, weights = load_encoder(plan.student)
     graph = build_graph(config, weights)
     with new_folder(target) as partial:
@@ -99,24 +94,19 @@ def release_student(plan: ReleasePlan, say: Callable[[str], None]) -> Release:
             languages=LANGUAGES,
             source=source,
             command=plan.command,
-            tools={tool: version(tool) for tool in _TOOLS},
+            tools=tool_versions(*_TOOLS),
             metrics={},
             data=read_provenance(plan.student),
             files={name: file_entry(partial / name) for name in (*graphs, TOKENIZER)},
         )
-        _write_manifest(partial, manifest)
+        write_manifest(partial, manifest)
         measured = _measure(plan, Release(partial, manifest), say)
         check_gates(load_gates(plan.gates), measured, ALL, NO_SHARED_WORD)
         (partial / CARD).write_text(model_card(manifest, measured), encoding="utf-8")
         files = {**manifest.files, CARD: file_entry(partial / CARD)}
         manifest = manifest.model_copy(update={"metrics": _metrics(measured), "files": files})
-        _write_manifest(partial, manifest)
+        write_manifest(partial, manifest)
     return Release(target, manifest)
-
-
-def _write_manifest(folder: Path, manifest: Manifest) -> None:
-    text = json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False)
-    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
 def _measure(plan: ReleasePlan, release: Release, say: Callable[[str], None]) -> Measured:

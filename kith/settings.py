@@ -113,7 +113,7 @@ class Settings(BaseSettings):
         False, description="Run on the CPU, with a warning, where the provider that is set is not there"
     )
     embed_threads: int = Field(
-        0, ge=0, le=256, description="Embedding runs at a time on a CPU, one thread each; 0 takes every core"
+        0, ge=0, le=256, description="Embedding runs at a time, one thread each; 0 takes every core, on a GPU four"
     )
     embed_token_budget: int = Field(
         0,

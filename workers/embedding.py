@@ -14,7 +14,7 @@ from workers.contract import Vectors
 from workers.cores import available_cores
 from workers.packing import pack
 from workers.providers import CPU, LoadedModel, load_model
-from workers.release import Release
+from workers.release import ATTENTION_MASK, INPUT_IDS, Release
 
 # Prose has 4 to 6 characters a token. Only runs of white space or one endless word have more than this, so the cut
 # takes away nothing that would be read, and a text of any length costs milliseconds.
@@ -22,11 +22,13 @@ _MAX_CHARS_PER_TOKEN = 32
 
 # What a run's intermediate values need stays near a core's second-level cache; a GPU wants work for all its units.
 _CPU_TOKENS, _GPU_TOKENS = 256, 16_384
+# While one computes, inputs of others are filled.
+_GPU_RUNS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class RunsOn:
-    """What embeds, and where. `threads`: runs at a time, one thread each; `token_budget`: of a run, with padding."""
+    """What embeds, and where. `threads`: runs at a time; `token_budget`: of a run, with padding."""
 
     model: str
     provider: str
@@ -42,8 +44,8 @@ class OnnxEmbedder:
     `token_budget`, and not on `threads`.
 
     Args:
-        threads: runs at a time on the CPU; 0 takes every core. A GPU gets one. The tokenizer, about 5 % of the work,
-            takes every core.
+        threads: runs at a time; 0 takes as many as there are cores, on a GPU four. The tokenizer, about 5 % of the
+            work on a CPU, takes every core.
         token_budget: tokens of a run, padding included; it bounds the memory. 1 runs every text alone, 0 takes what
             suits the provider.
         provider, allow_cpu_fallback: as `workers.providers.load_model`.
@@ -123,7 +125,7 @@ class OnnxEmbedder:
         for row, encoding in enumerate(group):
             ids[row, : len(encoding)] = encoding.ids
             mask[row, : len(encoding)] = 1
-        (vectors,) = self._session.run(None, {"input_ids": ids, "attention_mask": mask})
+        (vectors,) = self._session.run(None, {INPUT_IDS: ids, ATTENTION_MASK: mask})
         if not np.isfinite(vectors).all():
             raise InputError("The model gave a vector that is not finite.")
         return np.asarray(vectors, dtype=np.float32)
@@ -142,7 +144,7 @@ def _runs_on(release: Release, loaded: LoadedModel, threads: int, token_budget: 
         model=release.manifest.name,
         provider=loaded.provider,
         precision=loaded.precision,
-        threads=(threads or available_cores()) if on_cpu else 1,
+        threads=threads or (available_cores() if on_cpu else _GPU_RUNS),
         token_budget=token_budget or (_CPU_TOKENS if on_cpu else _GPU_TOKENS),
     )
 

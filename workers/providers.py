@@ -113,7 +113,7 @@ def _lacking(release: Release, provider: str, available: Collection[str]) -> Kit
     if provider != CPU and MODEL_FP16 not in release.manifest.files:
         return ReleaseError(
             f"KITH_PROVIDER is {provider}, but {release.folder} has no {MODEL_FP16}, which GPUs run.",
-            "Make it with `kith distill release --fp16` (or `export --fp16`), or set KITH_PROVIDER=cpu.",
+            f"Make one with it: `kith distill half --model {release.folder} --release {release.manifest.name}-gpu`.",
         )
     return None
 
@@ -130,6 +130,9 @@ def session_options() -> onnxruntime.SessionOptions:
 
 
 def _load(file: Path, provider: str) -> LoadedModel:
+    if provider != CPU:
+        # CUDA's libraries that came as Python packages are on no path that the loader searches.
+        onnxruntime.preload_dlls()
     on, options, disabled = list(PROVIDERS[provider]), session_options(), SLOWER_FUSIONS if provider == CPU else []
     try:
         session = onnxruntime.InferenceSession(str(file), options, providers=on, disabled_optimizers=disabled)

@@ -15,6 +15,8 @@ MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"
 MODEL_INT8 = "model.int8.onnx"
 MODEL_FP16 = "model.fp16.onnx"
+# What a graph takes, both int64 (batch, sequence).
+INPUT_IDS, ATTENTION_MASK = "input_ids", "attention_mask"
 RELEASE_NAME = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
 
 _BLOCK = 1 << 20

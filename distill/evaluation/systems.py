@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from kith.errors import InputError, MissingTool
 from workers.embedding import OnnxEmbedder
+from workers.providers import CPU
 from workers.release import MANIFEST, load_release, read_manifest
 from workers.render import RENDERER_ID
 
@@ -44,19 +45,23 @@ class System(Protocol):
         ...
 
 
-def load_system(given: str, threads: int = 0) -> System:
+def load_system(given: str, threads: int = 0, provider: str = CPU) -> System:
     """The system of a name: `bm25`, a release folder, or the folder of an encoder.
+
+    Args:
+        threads, provider: of a release, as `workers.embedding.OnnxEmbedder`.
 
     Raises:
         InputError: it is neither.
-        ReleaseError: the release is damaged.
+        ReleaseError: the release is damaged, or has no graph for the provider.
+        SettingsError: the provider is not there.
         MissingTool: what the kind of system needs is not installed.
     """
     if given == BM25:
         return _Bm25()
     folder = Path(given)
     if (folder / MANIFEST).exists():
-        return _ReleaseSystem(folder, threads)
+        return _ReleaseSystem(folder, threads, provider)
     if folder.is_dir():
         return _EncoderSystem(folder)
     raise InputError(
@@ -109,10 +114,10 @@ class _Bm25:
 
 
 class _ReleaseSystem:
-    def __init__(self, folder: Path, threads: int) -> None:
+    def __init__(self, folder: Path, threads: int, provider: str) -> None:
         release = load_release(folder)
         self.name = release.manifest.name
-        self._embedder = OnnxEmbedder(release, threads=threads)
+        self._embedder = OnnxEmbedder(release, threads=threads, provider=provider)
 
     def scores(self, documents: Sequence[str], queries: Sequence[str]) -> tuple[npt.NDArray[np.float32], float]:
         begun = time.perf_counter()

@@ -133,6 +133,25 @@ def release(
     _show(release_student(plan, _say), as_json=as_json)
 
 
+@app.command("half")
+def half(
+    model: Path = typer.Option(..., "--model", help="Folder of the release to begin with."),
+    release: str = typer.Option(..., "--release", help="Name of the new release, for example student-v1-gpu."),
+    out: Path = typer.Option(Path("models"), "--out", help="Folder that holds releases."),
+    force: bool = typer.Option(False, "--force", help="Replace a release of that name."),
+    as_json: bool = typer.Option(False, "--json", help="Print the manifest as JSON."),
+) -> None:
+    """Add a float16 graph for GPUs to a release that has none, without its encoder: from its int8 weights.
+
+    Measure it with `kith eval --provider cuda` where the GPU is, before it is used.
+
+    Example: `kith distill half --model models/student-v1 --release student-v1-gpu`
+    """
+    with _training_installed():
+        from distill.half_release import HalfPlan, release_half
+    _show(release_half(HalfPlan(model, release, out, force), _say), as_json=as_json)
+
+
 @app.command("golden")
 def golden(out: Path = typer.Option(Path(".kith/golden"), "--out", help="Folder for the splits.")) -> None:
     """Write the golden set as BEIR-style folders, one for each split.

@@ -28,6 +28,7 @@ def evaluate(
         None, "--baseline", help="Name of the system to compare with; the first one without it."
     ),
     threads: int = typer.Option(0, "--threads", min=0, help="Threads of a release; 0 takes every core."),
+    provider: str = typer.Option("cpu", "--provider", help="What runs a release: cpu, cuda or tensorrt."),
     out: Path | None = typer.Option(
         None, "--out", help="Write the last system's ranking: query, document, score, by tabs."
     ),
@@ -46,7 +47,7 @@ def evaluate(
     except ModuleNotFoundError as error:
         raise MissingTool(f"{error.name} is not installed.", "Install what evaluation needs: kith[eval].") from error
     data = _dataset(dataset, RENDERER_ID)
-    systems = [load_system(given, threads) for given in system]
+    systems = [load_system(given, threads, provider) for given in system]
     names = [loaded.name for loaded in systems]
     if len(set(names)) < len(names):
         raise InputError(f"Two systems have one name: {', '.join(names)}.", "Rename a folder, or measure them apart.")

@@ -35,7 +35,7 @@ def plan(
     node_memory_gib: float | None = typer.Option(None, help="Memory of a query node, GiB: how many are needed."),
     replay_hours: float | None = typer.Option(None, help="Time in which everybody has to be embedded again, hours."),
     gpu_texts_per_second: float | None = typer.Option(
-        None, help="Embed on GPUs, each so many profile texts a second: not measured here, measure yours."
+        None, help="Embed on GPUs, each so many profile texts a second (`python -m benchmarks.embed --provider cuda`)."
     ),
     lag_threshold: float | None = typer.Option(None, help="KEDA's lagThreshold; assumed 1000, the chart's."),
     query_lag_threshold: float | None = typer.Option(

@@ -216,7 +216,7 @@ def test_a_run_is_stopped_from_elsewhere_and_goes_on(settings, filled):
         (("--from", "0:x"), "no offsets"),
         (("--from", "nowhere.jsonl"), "nowhere.jsonl"),
         ((), "Nothing says what to replay"),
-        (("--from", "earliest", "--where", "town=Ulm"), "location, country, industry, seniority, skills, languages"),
+        (("--from", "earliest", "--where", "town=Ulm"), "seniority, visibility, skills, languages"),
         (("--from", "earliest", "--where", "country"), "FIELD=VALUE"),
         (("--from", "earliest", "--ids", "nowhere.txt"), "nowhere.txt"),
     ],

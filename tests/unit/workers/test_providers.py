@@ -52,7 +52,7 @@ def test_a_gpu_runs_float16_and_a_release_without_it_does_not_run_there(release,
         assert providers._lacking(with_half, provider, available) is None
         lacking = providers._lacking(release, provider, available)
         assert isinstance(lacking, ReleaseError)
-        assert f"{MODEL_FP16}, which GPUs run. Make it with `kith distill release --fp16`" in str(lacking)
+        assert f"{MODEL_FP16}, which GPUs run. Make one with it: `kith distill half --model " in str(lacking)
     assert providers._lacking(release, "cpu", WITH_CUDA) is None
     assert isinstance(providers._lacking(with_half, "tensorrt", WITH_CUDA), SettingsError), "CUDA alone is no TensorRT"
 
