@@ -9,8 +9,9 @@ from typing import Any, Protocol, Self, TypeVar
 import fastavro
 
 from kith.errors import KithError
+from schemas import kept_profile
 from schemas.contracts import Record, full_name, parsed, schema_text
-from schemas.records import to_avro
+from schemas.records import ProfileChange, ProfileState, to_avro
 from schemas.registry import Registry
 
 MAGIC = 0
@@ -88,7 +89,11 @@ class Codec:
         found = self._registry.register(subject, kind)
         out = io.BytesIO()
         out.write(HEADER.pack(MAGIC, found))
-        fastavro.schemaless_writer(out, parsed(schema_text(kind)), to_avro(record, named=True))
+        known = record.known if isinstance(record, ProfileState) else None
+        if known is not None and known.profile is not None and known.profile.written is not None:
+            kept_profile.write_entry(out, known, known.profile.written)
+        else:
+            fastavro.schemaless_writer(out, parsed(schema_text(kind)), to_avro(record, named=True))
         return out.getvalue()
 
     def ready_for(self, data: bytes) -> bool:
@@ -117,8 +122,7 @@ class Codec:
         stream = io.BytesIO(data)
         stream.seek(HEADER.size)
         try:
-            fields: Any = fastavro.schemaless_reader(stream, writer, parsed(schema_text(kind)))
-            record = kind.from_avro(fields)
+            record = self._read(stream, writer, kind)
         except _UNREADABLE as error:
             raise DecodeError(
                 f"Not a {full_name(kind)} under schema {found}: {type(error).__name__} near byte {stream.tell()}."
@@ -126,6 +130,17 @@ class Codec:
         if stream.tell() != len(data):
             raise DecodeError(f"{len(data) - stream.tell()} bytes are left over after the {full_name(kind)}.")
         return record
+
+    def _read(self, stream: io.BytesIO, writer: Any, kind: type[_RecordT]) -> _RecordT:
+        ours = parsed(schema_text(kind))
+        if kind is not ProfileChange or writer != ours:
+            fields: Any = fastavro.schemaless_reader(stream, writer, ours)
+            return kind.from_avro(fields)
+        fields, written = kept_profile.read_change(stream)
+        change = kind.from_avro(fields)
+        if isinstance(change, ProfileChange) and change.profile is not None:
+            change.profile.came_as(written)
+        return change
 
     def _writer_schema(self, found: int, kind: type) -> Any:
         if (found, kind) not in self._checked:

@@ -66,7 +66,12 @@ def full_name(kind: type) -> str:
 @cache
 def parsed(text: str) -> Any:
     """A schema made ready for fastavro, with times left as integers: a datetime a field would cost too much."""
-    return fastavro.parse_schema(_without_logical_types(json.loads(text)))
+    return fastavro.parse_schema(plain(text))
+
+
+def plain(text: str) -> Any:
+    """A schema as JSON has it, times as the integers that they are."""
+    return _without_logical_types(json.loads(text))
 
 
 def incompatibilities(reader: str, writer: str) -> list[str]:

@@ -68,7 +68,11 @@ class Education:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a member says of herself. Every text may be in any language."""
+    """What a member says of herself. Every text may be in any language.
+
+    `written`: its bytes in the change that it was read from, where they are known; not a part of what it says, and not
+    that of a copy (`schemas.kept_profile`).
+    """
 
     name: str
     headline: str | None = None
@@ -82,6 +86,11 @@ class Profile:
     positions: list[Position] = field(default_factory=list)
     education: list[Education] = field(default_factory=list)
     visibility: str | None = None
+    written: bytes | None = field(default=None, init=False, compare=False, repr=False)
+
+    def came_as(self, written: bytes) -> None:
+        """Keep the bytes that it was read from."""
+        object.__setattr__(self, "written", written)
 
     @classmethod
     def from_avro(cls, data: dict[str, Any]) -> Profile:
@@ -317,5 +326,5 @@ def _holds_records(hint: Any) -> bool:
 
 @cache
 def field_names(kind: type) -> tuple[str, ...]:
-    """Names of a dataclass's fields; none of another type."""
-    return tuple(one.name for one in fields(kind)) if is_dataclass(kind) else ()
+    """Names of a dataclass's fields that a contract has; none of another type."""
+    return tuple(one.name for one in fields(kind) if one.init) if is_dataclass(kind) else ()

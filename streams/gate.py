@@ -140,7 +140,8 @@ class _Fold:
         before = [] if self._before is None else self._before.settled
         # What this batch did not reach had its outcome before a crash, when the log was cut otherwise.
         settled = self._ended + [one for one in before if one.offset > last.get(one.bulk, -1)]
-        after = replace(self._now, settled=settled)
+        now = self._now
+        after = KnownProfile(now.version, now.occurred_at, now.profile, now.text_sha256, settled)
         text = None if after.profile is None else self._render(after.profile)
         return Work(profile_id, self._kind(), text, after, tuple(self._counted))
 

@@ -273,10 +273,11 @@ def _tokens(work: Work) -> int:
 
 def _applied(work: Work, result: Applied) -> list[Settled]:
     """Settled changes of a profile; what was embedded stands at the last one."""
-    settled = [_ended(change, outcome) for change, outcome in work.outcomes]
-    if result.vector is not None:
-        settled[-1] = replace(settled[-1], version=work.after.version, text=work.text, vector=result.vector)
-    return settled
+    if result.vector is None:
+        return [_ended(change, outcome) for change, outcome in work.outcomes]
+    *before, (last, outcome) = work.outcomes
+    made = last.incoming, outcome, now_ms(), work.profile_id, work.after.version, _occurred_at(last)
+    return [*(_ended(*one) for one in before), Settled(*made, text=work.text, vector=result.vector)]
 
 
 def _rejected(work: Work, result: Rejected, started: int) -> list[Settled]:
@@ -304,8 +305,11 @@ def _dead(item: Unreadable) -> Settled:
 
 
 def _ended(change: Change, outcome: Outcome) -> Settled:
-    occurred_at = None if change.change is None else change.change.occurred_at
-    return Settled(change.incoming, outcome, now_ms(), change.profile_id, change.version, occurred_at)
+    return Settled(change.incoming, outcome, now_ms(), change.profile_id, change.version, _occurred_at(change))
+
+
+def _occurred_at(change: Change) -> int | None:
+    return None if change.change is None else change.change.occurred_at
 
 
 def _count_from_zero() -> None:
