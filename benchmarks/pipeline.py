@@ -3,7 +3,8 @@
 Every round produces a backlog of made-up people to fresh topics; each contender works it off into an empty collection
 of the same schema, in another order each round. Rows of the index are counted four times a second, the more people the
 surer; the rate is that between the first and the last tenth. The bare embedder embeds the same texts with nothing else
-to do. Kafka, registry and Milvus server are started for it.
+to do, half of them before kith and half after it: a machine that gets slower meanwhile is then as slow for both.
+Kafka, registry and Milvus server are started for it.
 
 Example: `python -m benchmarks.pipeline --people 12000 --rivals-people 3000 --rounds 3`
 """
@@ -14,7 +15,7 @@ import argparse
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -22,7 +23,7 @@ from typing import Any
 
 from pymilvus import MilvusClient
 
-from benchmarks.backlog import BEGIN, END, Watched, WorkedOff
+from benchmarks.backlog import BEGIN, Watched, WorkedOff
 from benchmarks.environment import describe
 from benchmarks.installation import ROOT, Installation, fresh, kith, say
 from benchmarks.record import keep
@@ -121,25 +122,33 @@ def _round(
 ) -> None:
     """Everybody once, another one first each time."""
     settings, of_rivals = _fresh(one, f"r{number}", options.people), options.rivals_people or options.people
-    steps: dict[str, Callable[[], WorkedOff]] = {
-        KITH: lambda: _kith(one, settings, options.people),
-        BARE: lambda: _bare(settings, options.people),
-    }
+    steps: dict[str, Callable[[], None]] = {KITH: lambda: _kith_between_bare(one, settings, options.people, measured)}
     for each in _contenders(options):
-        steps[each.name] = lambda each=each: _rival(one, settings, each, of_rivals, folder)  # type: ignore[misc]
+        steps[each.name] = lambda each=each: _measure(  # type: ignore[misc]
+            each.name, lambda: _rival(one, settings, each, of_rivals, folder), measured
+        )
     names = list(steps)
     for name in names[number % len(names) :] + names[: number % len(names)]:
-        _measure(name, steps[name], measured[name])
+        steps[name]()
 
 
-def _measure(name: str, step: Callable[[], WorkedOff], into: Measured) -> None:
+def _kith_between_bare(one: Installation, settings: Settings, people: int, measured: dict[str, Measured]) -> None:
+    render = wiring.renderer(settings)
+    texts = [render(person.profile) for person in synthetic_profiles(people, 3)]
+    halves = [_bare(settings, texts[: people // 2])]
+    _measure(KITH, lambda: _kith(one, settings, people), measured)
+    halves.append(_bare(settings, texts[people // 2 :]))
+    _measure(BARE, lambda: _together(*halves), measured)
+
+
+def _measure(name: str, step: Callable[[], WorkedOff], measured: dict[str, Measured]) -> None:
     try:
         done = step()
     except RuntimeError as error:
-        into.failed = str(error)
+        measured[name].failed = str(error)
         say(f"{name}: {error}")
     else:
-        into.rounds.append(done)
+        measured[name].rounds.append(done)
         say(f"{name}: {done.per_s:.0f}/s")
 
 
@@ -214,17 +223,22 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait(_STOP_S)
 
 
-def _bare(settings: Settings, people: int) -> WorkedOff:
-    """The embedder on the same texts, in pieces as large as a micro-batch; the first tenth warms up."""
-    embedder, render = wiring.embedder(settings), wiring.renderer(settings)
-    texts = [render(person.profile) for person in synthetic_profiles(people, 3)]
-    first, last = int(BEGIN * people), int(END * people)
+def _bare(settings: Settings, texts: Sequence[str]) -> WorkedOff:
+    """The embedder by itself, in pieces as large as a micro-batch; the first tenth warms up."""
+    embedder, first = wiring.embedder(settings), int(BEGIN * len(texts))
     embedder.embed(texts[:first])
     began, cpu = time.monotonic(), time.process_time()
-    for start in range(first, last, _PIECE):
-        embedder.embed(texts[start : min(last, start + _PIECE)])
+    for start in range(first, len(texts), _PIECE):
+        embedder.embed(texts[start : start + _PIECE])
     took = time.monotonic() - began
-    return WorkedOff((last - first) / took, {"consumer": (time.process_time() - cpu) / took})
+    return WorkedOff((len(texts) - first) / took, {"consumer": (time.process_time() - cpu) / took})
+
+
+def _together(*halves: WorkedOff) -> WorkedOff:
+    """As many texts each, one after the other."""
+    seconds = [1 / half.per_s for half in halves]
+    busy = sum(half.cores["consumer"] * took for half, took in zip(halves, seconds, strict=True))
+    return WorkedOff(len(halves) / sum(seconds), {"consumer": busy / sum(seconds)})
 
 
 def _capacity(one: Installation, options: argparse.Namespace) -> float:

@@ -1,7 +1,8 @@
 import pytest
 
-from benchmarks.backlog import Sample, middle
+from benchmarks.backlog import Sample, WorkedOff, middle
 from benchmarks.cpu_shares import Moment
+from benchmarks.pipeline import _together
 from benchmarks.trend import trend
 
 
@@ -22,6 +23,12 @@ def test_a_rate_is_that_of_the_middle_and_not_of_start_and_end():
 def test_a_backlog_that_was_done_between_two_looks_has_no_rate():
     with pytest.raises(ValueError, match="too few"):
         middle([sample(0, 0), sample(1, 1000)], 1000)
+
+
+def test_halves_of_a_measurement_are_as_one_that_took_both_times():
+    both = _together(WorkedOff(400, {"consumer": 2.0}), WorkedOff(100, {"consumer": 1.0}))
+    assert both.per_s == pytest.approx(2000 / (1000 / 400 + 1000 / 100))
+    assert both.cores["consumer"] == pytest.approx((2.0 * 2.5 + 1.0 * 10) / 12.5)
 
 
 def test_a_series_that_only_trembles_is_flat_and_one_that_creeps_is_not():
