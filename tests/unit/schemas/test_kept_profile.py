@@ -98,7 +98,7 @@ def test_what_is_before_and_after_makes_the_whole():
 def test_bytes_that_end_early_are_refused_as_before(cut):
     ours = codec()
     data = ours.encode("s", ProfileChange("p" * 9, 1, 2, Operation.UPSERT, "x", Profile("Ada", skills=["a"] * 4)))
-    with pytest.raises(DecodeError, match="Not a .*ProfileChange under schema"):
+    with pytest.raises(DecodeError, match=r"Not a .*ProfileChange under schema"):
         ours.decode(data[:cut], ProfileChange)
     with pytest.raises(DecodeError, match="1 bytes are left over"):
         ours.decode(data + b"\0", ProfileChange)
