@@ -66,13 +66,24 @@ class Education:
     end: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """What a member says of herself. Every text may be in any language.
+class _Written:
+    """Knows the bytes that it was read from; they are no field, and a copy has them not (`schemas.kept_profile`)."""
 
-    `written`: its bytes in the change that it was read from, where they are known; not a part of what it says, and not
-    that of a copy (`schemas.kept_profile`).
-    """
+    __slots__ = ("_written",)
+
+    @property
+    def written(self) -> bytes | None:
+        """Its bytes in the change that brought it; None where they are not known."""
+        return getattr(self, "_written", None)
+
+    def came_as(self, written: bytes) -> None:
+        """Keep the bytes that it was read from."""
+        object.__setattr__(self, "_written", written)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile(_Written):
+    """What a member says of herself. Every text may be in any language."""
 
     name: str
     headline: str | None = None
@@ -86,11 +97,6 @@ class Profile:
     positions: list[Position] = field(default_factory=list)
     education: list[Education] = field(default_factory=list)
     visibility: str | None = None
-    written: bytes | None = field(default=None, init=False, compare=False, repr=False)
-
-    def came_as(self, written: bytes) -> None:
-        """Keep the bytes that it was read from."""
-        object.__setattr__(self, "written", written)
 
     @classmethod
     def from_avro(cls, data: dict[str, Any]) -> Profile:
@@ -326,5 +332,5 @@ def _holds_records(hint: Any) -> bool:
 
 @cache
 def field_names(kind: type) -> tuple[str, ...]:
-    """Names of a dataclass's fields that a contract has; none of another type."""
-    return tuple(one.name for one in fields(kind) if one.init) if is_dataclass(kind) else ()
+    """Names of a dataclass's fields; none of another type."""
+    return tuple(one.name for one in fields(kind)) if is_dataclass(kind) else ()

@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 
 import fastavro
@@ -104,8 +104,9 @@ def test_bytes_that_end_early_are_refused_as_before(cut):
         ours.decode(data + b"\0", ProfileChange)
 
 
-def test_nothing_of_it_is_shown_or_compared():
+def test_nothing_of_it_is_shown_or_compared_and_it_is_no_field():
     first, second = Profile("Ada"), Profile("Ada")
     first.came_as(b"bytes")
     assert first == second
+    assert asdict(first) == asdict(second)
     assert "bytes" not in repr(SimpleNamespace(profile=first))
