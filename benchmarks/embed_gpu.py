@@ -11,13 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 from onnx import TensorProto, helper
-from tokenizers import Encoding, Tokenizer
 
 from benchmarks.timing import Case, Taken
-from workers.embedding import OnnxEmbedder
+from workers.embedding import OnnxEmbedder, load_tokenizer, run_inputs
 from workers.packing import pack
 from workers.providers import PROVIDERS, load_model
-from workers.release import ATTENTION_MASK, INPUT_IDS, Release
+from workers.release import Release
 
 BUDGETS = (4_096, 16_384, 65_536, 262_144)
 RUNS_AT_A_TIME = (1, 2, 4)
@@ -57,7 +56,7 @@ def gpu_cases(release: Release, provider: str, given: GpuTexts) -> list[Case]:
 
 def tokenizer_case(release: Release, given: GpuTexts) -> Case:
     """The tokenizer by itself, on every core."""
-    tokenizer, texts = _tokenizer(release), list(given.texts)
+    tokenizer, texts = load_tokenizer(release), list(given.texts)
     return given.case("the tokenizer alone", lambda: tokenizer.encode_batch_fast(texts))
 
 
@@ -67,11 +66,11 @@ def model_cases(release: Release, provider: str, given: GpuTexts) -> list[Case]:
     Raises:
         kith.errors.KithError: as `gpu_cases`.
     """
-    encoded = _tokenizer(release).encode_batch_fast(list(given.texts))
+    encoded = load_tokenizer(release).encode_batch_fast(list(given.texts))
     session, lengths = load_model(release, provider).session, [len(one) for one in encoded]
     cases = []
     for budget in BUDGETS:
-        inputs = [_inputs(encoded, group) for group in pack(lengths, budget)]
+        inputs = [run_inputs([encoded[index] for index in group]) for group in pack(lengths, budget)]
         cases.append(given.case(f"the model alone, {budget:,} tokens a run", _runs(session, inputs)))
     return cases
 
@@ -107,7 +106,7 @@ def gpu_name() -> str:
     if tool is None:
         return ""
     asked = [tool, "--query-gpu=name,driver_version", "--format=csv,noheader"]
-    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603 - found on the path, fixed arguments
+    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603 - the arguments are ours
 
 
 def half_peak(taken: Taken) -> float:
@@ -118,21 +117,6 @@ def half_peak(taken: Taken) -> float:
 def _embeds(embedder: OnnxEmbedder, texts: Sequence[str], batch: int) -> Callable[[], object]:
     batches = [texts[begin : begin + batch] for begin in range(0, len(texts), batch)]
     return lambda: [embedder.embed(one) for one in batches]
-
-
-def _tokenizer(release: Release) -> Tokenizer:
-    tokenizer = Tokenizer.from_file(str(release.tokenizer_file))
-    tokenizer.enable_truncation(release.manifest.max_tokens)
-    return tokenizer
-
-
-def _inputs(encoded: Sequence[Encoding], group: Sequence[int]) -> dict[str, npt.NDArray[np.int64]]:
-    ids = np.zeros((len(group), len(encoded[group[0]])), dtype=np.int64)
-    mask = np.zeros_like(ids)
-    for row, index in enumerate(group):
-        ids[row, : len(encoded[index])] = encoded[index].ids
-        mask[row, : len(encoded[index])] = 1
-    return {INPUT_IDS: ids, ATTENTION_MASK: mask}
 
 
 def _runs(

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tokenizers import Tokenizer
-
 from distill.synthetic import synthetic_profiles
 from distill.taxonomy import load_taxonomy
+from workers.embedding import load_tokenizer
 from workers.release import Release
 from workers.render import render
 
 
 def count_tokens(release: Release, texts: Sequence[str]) -> list[int]:
     """Tokens of each text, cut as the release cuts them."""
-    tokenizer = Tokenizer.from_file(str(release.tokenizer_file))
-    tokenizer.enable_truncation(release.manifest.max_tokens)
-    return [len(encoding) for encoding in tokenizer.encode_batch_fast(list(texts))]
+    return [len(encoding) for encoding in load_tokenizer(release).encode_batch_fast(list(texts))]
 
 
 def profiles(count: int) -> list[str]:

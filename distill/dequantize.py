@@ -17,7 +17,7 @@ _PRODUCT, _QUANTIZE = "MatMulInteger", "DynamicQuantizeLinear"
 # Inputs of QEmbedLayerNormalization: the quantized ones, their scales and their zero points have the same order.
 _TABLES, _SCALES, _ZERO_POINTS, _MASK = slice(2, 7), slice(8, 13), slice(13, 18), 7
 
-Nodes = Mapping[str, onnx.NodeProto]
+_Nodes = Mapping[str, onnx.NodeProto]
 
 
 def dequantize(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -36,8 +36,8 @@ class _Dequantizer:
     def __init__(self, model: onnx.ModelProto) -> None:
         self._given = model
         self._held = {tensor.name: tensor for tensor in model.graph.initializer}
-        self._made_by: Nodes = {name: node for node in model.graph.node for name in node.output}
-        self._read_by: Nodes = {name: node for node in model.graph.node for name in node.input}
+        self._made_by: _Nodes = {name: node for node in model.graph.node for name in node.output}
+        self._read_by: _Nodes = {name: node for node in model.graph.node for name in node.input}
         self._weights: dict[str, npt.NDArray[np.float32]] = {}
 
     def model(self) -> onnx.ModelProto:
@@ -45,14 +45,14 @@ class _Dequantizer:
         used = {name for node in nodes for name in node.input}
         kept = [tensor for name, tensor in self._held.items() if name in used]
         made = [numpy_helper.from_array(weight, name) for name, weight in self._weights.items()]
-        graph, given = onnx.GraphProto(), self._given.graph
-        graph.CopyFrom(
-            helper.make_graph(nodes, given.name, list(given.input), list(given.output), initializer=[*kept, *made])
+        given = self._given.graph
+        graph = helper.make_graph(nodes, given.name, given.input, given.output, [*kept, *made])
+        return helper.make_model(
+            graph,
+            opset_imports=self._given.opset_import,
+            ir_version=self._given.ir_version,
+            producer_name=self._given.producer_name,
         )
-        model = onnx.ModelProto()
-        model.CopyFrom(self._given)
-        model.graph.CopyFrom(graph)
-        return model
 
     def _nodes(self) -> Iterator[onnx.NodeProto]:
         products = {self._result(node): node for node in self._given.graph.node if node.op_type == _PRODUCT}

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import onnxruntime
-from tokenizers import Tokenizer
 
-from workers.embedding import OnnxEmbedder
-from workers.release import ATTENTION_MASK, INPUT_IDS, Release
+from workers.embedding import OnnxEmbedder, load_tokenizer, run_inputs
+from workers.release import Release
 
 _TEXTS = (
     "who knows about treating cancer?",
@@ -44,10 +43,5 @@ def int8_fidelity(release: Release, graph: bytes, name: str) -> dict[str, float]
 
 
 def _vectors(session: onnxruntime.InferenceSession, release: Release, texts: Sequence[str]) -> np.ndarray:
-    tokenizer = Tokenizer.from_file(str(release.tokenizer_file))
-    tokenizer.enable_truncation(release.manifest.max_tokens)
-    rows = []
-    for text in texts:
-        ids = np.array([tokenizer.encode(text).ids], dtype=np.int64)
-        rows.append(session.run(None, {INPUT_IDS: ids, ATTENTION_MASK: np.ones_like(ids)})[0][0])
-    return np.array(rows)
+    tokenizer = load_tokenizer(release)
+    return np.concatenate([session.run(None, run_inputs([tokenizer.encode(text)]))[0] for text in texts])

@@ -29,8 +29,8 @@ class HalfPlan:
 def release_half(plan: HalfPlan, say: Callable[[str], None]) -> Release:
     """Make the release folder under `plan.out`; it appears whole, or not at all.
 
-    Figures of the release to begin with are kept: its int8 graph is the same. A float16 graph of the float32 weights,
-    as `kith distill release --fp16` makes it, loses less; this one needs nothing but the release.
+    Figures of the release to begin with are kept: its int8 graph is the same. `kith distill release --fp16`
+    makes one of the weights as they were before int8; this one needs nothing but the release.
 
     Raises:
         InputError: the name is no name, the release exists and may not be replaced, or the int8 graph is not kith's.

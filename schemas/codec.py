@@ -133,7 +133,7 @@ class Codec:
 
     def _read(self, stream: io.BytesIO, writer: Any, kind: type[_RecordT]) -> _RecordT:
         ours = parsed(schema_text(kind))
-        if kind is not ProfileChange or writer != ours:
+        if kind is not ProfileChange or writer is not ours:
             fields: Any = fastavro.schemaless_reader(stream, writer, ours)
             return kind.from_avro(fields)
         fields, written = kept_profile.read_change(stream)
@@ -151,5 +151,6 @@ class Codec:
             name = writer.get("name") if isinstance(writer, dict) else str(writer)
             if name != full_name(kind):
                 raise DecodeError(f"Schema {found} is {name}, not {full_name(kind)}.")
-            self._checked[found, kind] = writer
+            ours = parsed(schema_text(kind))
+            self._checked[found, kind] = ours if writer == ours else writer
         return self._checked[found, kind]

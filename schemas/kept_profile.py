@@ -13,8 +13,8 @@ from typing import Any
 
 import fastavro
 
-from schemas.contracts import full_name, plain, schema_text
-from schemas.records import KnownProfile, ProfileChange, ProfileState, to_avro
+from schemas.contracts import plain, schema_text
+from schemas.records import NAMESPACE, KnownProfile, ProfileChange, ProfileState, to_avro
 
 _PROFILE = "profile"
 
@@ -72,4 +72,4 @@ def _around(fields: Sequence[Any], path: Sequence[str]) -> tuple[list[Any], Any,
 
 
 _CHANGE, _ENTRY = _split(ProfileChange, _PROFILE), _split(ProfileState, "known", _PROFILE)
-_KNOWN = full_name(ProfileState).replace(ProfileState.__name__, KnownProfile.__name__)
+_KNOWN = f"{NAMESPACE}.{KnownProfile.__name__}"

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from tokenizers import Encoding, Tokenizer
 
 from kith.errors import InputError, ReleaseError
@@ -65,7 +66,7 @@ class OnnxEmbedder:
         allow_cpu_fallback: bool = False,
     ) -> None:
         self._manifest = release.manifest
-        self._tokenizer = _tokenizer(release)
+        self._tokenizer = load_tokenizer(release)
         loaded = load_model(release, provider, allow_cpu_fallback=allow_cpu_fallback)
         _check_width(loaded, release.manifest.dim)
         self._session = loaded.session
@@ -119,19 +120,24 @@ class OnnxEmbedder:
             raise InputError(f"A text cannot be tokenized: {type(error).__name__}.") from error
 
     def _run(self, group: Sequence[Encoding]) -> Vectors:
-        longest = len(group[0])
-        ids = np.zeros((len(group), longest), dtype=np.int64)
-        mask = np.zeros_like(ids)
-        for row, encoding in enumerate(group):
-            ids[row, : len(encoding)] = encoding.ids
-            mask[row, : len(encoding)] = 1
-        (vectors,) = self._session.run(None, {INPUT_IDS: ids, ATTENTION_MASK: mask})
+        (vectors,) = self._session.run(None, run_inputs(group))
         if not np.isfinite(vectors).all():
             raise InputError("The model gave a vector that is not finite.")
         return np.asarray(vectors, dtype=np.float32)
 
 
-def _tokenizer(release: Release) -> Tokenizer:
+def run_inputs(group: Sequence[Encoding]) -> dict[str, npt.NDArray[np.int64]]:
+    """What a graph takes of a run's texts, the longest first: ids and mask, int64 (texts, tokens of the longest)."""
+    ids = np.zeros((len(group), len(group[0])), dtype=np.int64)
+    mask = np.zeros_like(ids)
+    for row, encoding in enumerate(group):
+        ids[row, : len(encoding)] = encoding.ids
+        mask[row, : len(encoding)] = 1
+    return {INPUT_IDS: ids, ATTENTION_MASK: mask}
+
+
+def load_tokenizer(release: Release) -> Tokenizer:
+    """The tokenizer of a release, which cuts texts as the release does and pads none."""
     tokenizer = Tokenizer.from_file(str(release.tokenizer_file))
     tokenizer.no_padding()
     tokenizer.enable_truncation(release.manifest.max_tokens)

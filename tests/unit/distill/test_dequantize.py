@@ -1,6 +1,5 @@
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import numpy_helper
 
@@ -10,6 +9,7 @@ from distill.encoder_graph import build_graph
 from distill.quantize import quantize_int8
 from kith.errors import InputError
 from tests import tiny_encoder
+from tests.unit.distill.test_half import run as run_bytes
 
 SHAPE = tiny_encoder.Shape(layers=2, hidden=64, wide=128)
 
@@ -28,13 +28,7 @@ def constants(model):
 
 
 def run(model):
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    inputs = {
-        "input_ids": np.array([[2, 5, 6, 3], [2, 7, 3, 0]], dtype=np.int64),
-        "attention_mask": np.array([[1, 1, 1, 1], [1, 1, 1, 0]], dtype=np.int64),
-    }
-    (vectors,) = session.run(None, inputs)
-    return vectors
+    return run_bytes(model.SerializeToString())
 
 
 def test_the_graph_is_the_one_that_was_quantized_but_for_what_its_weights_lost(graphs):

@@ -8,7 +8,8 @@ from distill.evaluation.evaluate import evaluate
 from distill.evaluation.metrics import ALL, BADLY_WRONG, MRR, NDCG, RECALL_10, ZERO_HIT, compare, figure, per_query
 from distill.evaluation.report import write_report
 from distill.evaluation.systems import Run, load_system, rank
-from kith.errors import InputError
+from kith.errors import InputError, SettingsError
+from tests.kith_process import ROOT, one_line_error, run
 
 CORPUS = [("roofer", "fixes leaking roofs"), ("doctor", "treats cancer"), ("baker", "bakes bread"), ("thief", "steals")]
 
@@ -119,3 +120,12 @@ def test_a_missing_file_and_an_unknown_system_are_named(tmp_path):
         load_dataset(tmp_path)
     with pytest.raises(InputError, match="is no system"):
         load_system(str(tmp_path / "nothing"))
+
+
+def test_a_release_is_measured_where_it_is_told_to_run_or_not_at_all():
+    folder = str(ROOT / "models" / "student-v1")
+    assert load_system(folder, provider="cpu").name == "student-v1"
+    with pytest.raises(SettingsError, match="KITH_PROVIDER is cuda, but ONNX Runtime here has only"):
+        load_system(folder, provider="cuda")
+    done = run({}, "eval", folder, "--provider", "cuda")
+    assert (done.returncode, one_line_error(done)[:30]) == (2, "kith: KITH_PROVIDER is cuda, b")

@@ -1,5 +1,4 @@
 from dataclasses import asdict, replace
-from types import SimpleNamespace
 
 import fastavro
 import pytest
@@ -69,15 +68,11 @@ def test_a_copy_that_says_something_else_has_not_the_bytes_of_the_first(profile)
 def test_bytes_under_another_contract_are_not_kept():
     ours = codec()
     data = ours.encode("s", ProfileChange("p", 1, 2, Operation.UPSERT, None, Profile("Ada")))
-    ours._writer_schema(kept_profile_id(data), ProfileChange)
+    assert ours.decode(data, ProfileChange).profile.written is not None
     ours._checked = {
         key: {**schema, "fields": [*schema["fields"]], "doc": "older"} for key, schema in ours._checked.items()
     }
     assert ours.decode(data, ProfileChange).profile.written is None
-
-
-def kept_profile_id(data):
-    return int.from_bytes(data[1:5], "big")
 
 
 def test_both_contracts_have_the_same_profile():
@@ -109,4 +104,4 @@ def test_nothing_of_it_is_shown_or_compared_and_it_is_no_field():
     first.came_as(b"bytes")
     assert first == second
     assert asdict(first) == asdict(second)
-    assert "bytes" not in repr(SimpleNamespace(profile=first))
+    assert repr(first) == repr(second)
