@@ -4,32 +4,24 @@ from __future__ import annotations
 
 import io
 import struct
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, TypeVar
 
 import fastavro
+import msgspec
 
 from kith.errors import KithError
 from schemas import kept_profile
 from schemas.contracts import Record, full_name, parsed, schema_text
-from schemas.records import ProfileChange, ProfileState, to_avro
+from schemas.records import ProfileChange, ProfileState, from_avro, to_avro
 from schemas.registry import Registry
 
 MAGIC = 0
 HEADER = struct.Struct(">bI")
 
 
-class Decodable(Protocol):
-    """A record type that can be built from what Avro reads."""
+_RecordT = TypeVar("_RecordT")
 
-    @classmethod
-    def from_avro(cls, data: dict[str, Any]) -> Self:
-        """Build from the mapping of one record."""
-        ...
-
-
-_RecordT = TypeVar("_RecordT", bound=Decodable)
-
-# What fastavro raises on bytes that do not hold what the schema says.
+# What is raised on bytes that do not hold what the schema says.
 _UNREADABLE = (
     EOFError,
     IndexError,
@@ -42,6 +34,7 @@ _UNREADABLE = (
     UnicodeDecodeError,
     ValueError,
     fastavro.read.SchemaResolutionError,
+    msgspec.ValidationError,
     struct.error,
 )
 
@@ -135,9 +128,9 @@ class Codec:
         ours = parsed(schema_text(kind))
         if kind is not ProfileChange or writer is not ours:
             fields: Any = fastavro.schemaless_reader(stream, writer, ours)
-            return kind.from_avro(fields)
+            return from_avro(fields, kind)
         fields, written = kept_profile.read_change(stream)
-        change = kind.from_avro(fields)
+        change = from_avro(fields, kind)
         if isinstance(change, ProfileChange) and change.profile is not None:
             change.profile.came_as(written)
         return change

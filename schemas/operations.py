@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
-
-from schemas.records import known_fields, part_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +21,6 @@ class Erasure:
     verified_at: int
     collections: list[str]
     dead_letters: int
-
-    @classmethod
-    def from_avro(cls, data: dict[str, Any]) -> Erasure:
-        """Build from the mapping of one record."""
-        return cls(**known_fields(cls, data))
 
 
 class Phase(StrEnum):
@@ -70,11 +62,3 @@ class BackfillRun:
     started_at: int
     updated_at: int
     where: list[str] = field(default_factory=list)
-
-    @classmethod
-    def from_avro(cls, data: dict[str, Any]) -> BackfillRun:
-        """Build from the mapping of one record."""
-        known = known_fields(cls, data)
-        known["phase"] = Phase(data["phase"])
-        known["parts"] = [part_of(SourcePart, one) for one in data["parts"]]
-        return cls(**known)

@@ -8,7 +8,9 @@ from functools import cache
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_type_hints
 
-_PartT = TypeVar("_PartT")
+import msgspec
+
+_RecordT = TypeVar("_RecordT")
 
 # Of every contract's name.
 NAMESPACE = "io.kith"
@@ -98,19 +100,6 @@ class Profile(_Written):
     education: list[Education] = field(default_factory=list)
     visibility: str | None = None
 
-    @classmethod
-    def from_avro(cls, data: dict[str, Any]) -> Profile:
-        """Build from the mapping of one `Profile` record."""
-        known = known_fields(cls, data)
-        known["positions"] = [part_of(Position, p) for p in data.get("positions", ())]
-        known["education"] = [part_of(Education, e) for e in data.get("education", ())]
-        return cls(**known)
-
-
-def part_of(kind: type[_PartT], data: dict[str, Any]) -> _PartT:
-    """A record inside another one, from its mapping."""
-    return kind(**known_fields(kind, data))
-
 
 @dataclass(frozen=True, slots=True)
 class ProfileChange:
@@ -127,20 +116,6 @@ class ProfileChange:
     profile: Profile | None = None
     changed: list[str] | None = None
 
-    @classmethod
-    def from_avro(cls, data: dict[str, Any]) -> ProfileChange:
-        """Build from the mapping of one record."""
-        profile = data.get("profile")
-        return cls(
-            profile_id=data["profile_id"],
-            version=data["version"],
-            occurred_at=data["occurred_at"],
-            operation=Operation(data["operation"]),
-            source=data.get("source"),
-            profile=None if profile is None else Profile.from_avro(profile),
-            changed=data.get("changed"),
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class SettledChange:
@@ -149,11 +124,6 @@ class SettledChange:
     offset: int
     outcome: Outcome
     bulk: bool = False
-
-    @classmethod
-    def from_avro(cls, data: dict[str, Any]) -> SettledChange:
-        """Build from the mapping of one record."""
-        return cls(data["offset"], Outcome(data["outcome"]), data["bulk"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,14 +146,6 @@ class KnownProfile:
     text_sha256: bytes | None
     settled: list[SettledChange] = field(default_factory=list)
 
-    @classmethod
-    def from_avro(cls, data: dict[str, Any]) -> KnownProfile:
-        """Build from the mapping of one record."""
-        known = known_fields(cls, data)
-        known["profile"] = None if data["profile"] is None else Profile.from_avro(data["profile"])
-        known["settled"] = [SettledChange.from_avro(one) for one in data["settled"]]
-        return cls(**known)
-
 
 @dataclass(frozen=True, slots=True)
 class AppliedThrough:
@@ -196,11 +158,6 @@ class AppliedThrough:
     offset: int
     settled: list[SettledChange] = field(default_factory=list)
 
-    @classmethod
-    def from_avro(cls, data: dict[str, Any]) -> AppliedThrough:
-        """Build from the mapping of one record."""
-        return cls(data["topic_id"], data["offset"], [SettledChange.from_avro(one) for one in data["settled"]])
-
 
 @dataclass(frozen=True, slots=True)
 class ProfileState:
@@ -208,15 +165,6 @@ class ProfileState:
 
     known: KnownProfile | None = None
     applied: AppliedThrough | None = None
-
-    @classmethod
-    def from_avro(cls, data: dict[str, Any]) -> ProfileState:
-        """Build from the mapping of one record."""
-        known, applied = data["known"], data["applied"]
-        return cls(
-            None if known is None else KnownProfile.from_avro(known),
-            None if applied is None else AppliedThrough.from_avro(applied),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,11 +178,6 @@ class ProfileEmbedding:
     text_sha256: bytes
     vector: bytes
     embedded_at: int
-
-    @classmethod
-    def from_avro(cls, data: dict[str, Any]) -> ProfileEmbedding:
-        """Build from the mapping of one record."""
-        return cls(**known_fields(cls, data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,13 +193,6 @@ class Receipt:
     model: str
     occurred_at: int | None
     settled_at: int
-
-    @classmethod
-    def from_avro(cls, data: dict[str, Any]) -> Receipt:
-        """Build from the mapping of one record."""
-        known = known_fields(cls, data)
-        known["outcome"] = Outcome(data["outcome"])
-        return cls(**known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,12 +211,14 @@ class DeadLetter:
     first_at: int
     last_at: int
 
-    @classmethod
-    def from_avro(cls, data: dict[str, Any]) -> DeadLetter:
-        """Build from the mapping of one record."""
-        known = known_fields(cls, data)
-        known["stage"] = Stage(data["stage"])
-        return cls(**known)
+
+def from_avro(data: dict[str, Any], kind: type[_RecordT]) -> _RecordT:
+    """The record of a mapping that Avro read with the contract of its type.
+
+    Raises:
+        msgspec.ValidationError: the mapping holds something else.
+    """
+    return msgspec.convert(data, kind)
 
 
 def to_avro(record: Any, *, named: bool = False) -> Any:
@@ -301,11 +239,6 @@ def to_avro(record: Any, *, named: bool = False) -> Any:
             converted = to_avro(value, named=named)
             values[name] = (full_name, converted) if named and full_name else converted
     return values
-
-
-def known_fields(kind: type, data: dict[str, Any]) -> dict[str, Any]:
-    """What a mapping holds of the fields of a type."""
-    return {name: data[name] for name in field_names(kind) if name in data}
 
 
 @cache

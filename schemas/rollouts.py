@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import Any
 
 from kith.errors import InputError
-from schemas.records import known_fields, part_of
 
 
 class RolloutPhase(StrEnum):
@@ -105,15 +104,6 @@ class Rollout:
     keep_until: int | None = None
     retired: str | None = None
 
-    @classmethod
-    def from_avro(cls, data: dict[str, Any]) -> Rollout:
-        """Build from the mapping of one record."""
-        known = known_fields(cls, data)
-        known["phase"] = RolloutPhase(data["phase"])
-        known["guardrails"] = part_of(Guardrails, data["guardrails"])
-        known["inputs"] = [part_of(InputOffset, one) for one in data["inputs"]]
-        return cls(**known)
-
     @property
     def running(self) -> bool:
         """Whether it has not ended."""
@@ -162,13 +152,6 @@ class SearchObservation:
     overlap: float | None = None
     rank_correlation: float | None = None
 
-    @classmethod
-    def from_avro(cls, data: dict[str, Any]) -> SearchObservation:
-        """Build from the mapping of one record."""
-        known = known_fields(cls, data)
-        known["kind"] = ObservationKind(data["kind"])
-        return cls(**known)
-
 
 class FeedbackAction(StrEnum):
     """What was done with a hit."""
@@ -188,10 +171,3 @@ class SearchFeedback:
     model: str
     action: FeedbackAction
     occurred_at: int
-
-    @classmethod
-    def from_avro(cls, data: dict[str, Any]) -> SearchFeedback:
-        """Build from the mapping of one record."""
-        known = known_fields(cls, data)
-        known["action"] = FeedbackAction(data["action"])
-        return cls(**known)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
-
-from schemas.records import known_fields, part_of
 
 
 class FilterOperator(StrEnum):
@@ -98,17 +95,6 @@ class SearchRequest:
     # Not shown: whoever reads it in a log could use it.
     rights: str | None = field(default=None, repr=False)
 
-    @classmethod
-    def from_avro(cls, data: dict[str, Any]) -> SearchRequest:
-        """Build from the mapping of one record."""
-        known = known_fields(cls, data)
-        known["filters"] = [
-            RequestFilter(f["field"], FilterOperator(f["operator"]), list(f["values"])) for f in data["filters"]
-        ]
-        known["at_least"] = [part_of(RecordPlace, one) for one in data.get("at_least", ())]
-        known["mode"] = SearchMode(data.get("mode", SearchMode.AUTO))
-        return cls(**known)
-
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
@@ -135,14 +121,6 @@ class ReplyHit:
     seniority: str
     matched_text: str
     explanation: Explanation | None = None
-
-    @classmethod
-    def from_avro(cls, data: dict[str, Any]) -> ReplyHit:
-        """Build from the mapping of one record."""
-        known = known_fields(cls, data)
-        if known.get("explanation") is not None:
-            known["explanation"] = part_of(Explanation, known["explanation"])
-        return cls(**known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,18 +174,6 @@ class SearchReply:
     queue_ms: float = 0.0
     total_ms: float = 0.0
 
-    @classmethod
-    def from_avro(cls, data: dict[str, Any]) -> SearchReply:
-        """Build from the mapping of one record."""
-        known = known_fields(cls, data)
-        known["status"] = ReplyStatus(data["status"])
-        known["hits"] = [ReplyHit.from_avro(one) for one in data["hits"]]
-        known["watermark"] = [part_of(AppliedRecord, one) for one in data.get("watermark", ())]
-        if reading := known.get("reading"):
-            read = [part_of(ReadFilter, one) for one in reading["filters"]]
-            known["reading"] = QueryReading(reading["query"], read, reading["dropped"])
-        return cls(**known)
-
 
 @dataclass(frozen=True, slots=True)
 class ShownHit:
@@ -233,10 +199,3 @@ class SearchImpression:
     offset: int
     hits: list[ShownHit]
     total_ms: float
-
-    @classmethod
-    def from_avro(cls, data: dict[str, Any]) -> SearchImpression:
-        """Build from the mapping of one record."""
-        known = known_fields(cls, data)
-        known["hits"] = [part_of(ShownHit, one) for one in data["hits"]]
-        return cls(**known)

@@ -121,24 +121,60 @@ def validate_profile(profile: Profile) -> None:
     """
     for name, limit in _LISTS:
         _count(name, getattr(profile, name), limit)
+    if not _plain_texts(profile):
+        _validate_texts(profile)
+    _code(profile.country, _COUNTRY, "Give two upper-case letters (ISO 3166-1 alpha-2), for example FR.", "country")
+    if profile.seniority is not None and profile.seniority not in SENIORITIES:
+        raise InputError("seniority: not one of the seven levels.", f"Give one of {', '.join(SENIORITIES)}.")
+    _code(profile.visibility, _VISIBILITY, "Give 1 to 32 of a-z 0-9 _ -, or leave it out for everybody.", "visibility")
+    for i, language in enumerate(profile.languages):
+        _code(language, _LANGUAGE, "Give two lower-case letters (ISO 639-1), for example fr.", "languages", i)
+    for i, position in enumerate(profile.positions):
+        _dates(position, "positions", i)
+    for i, education in enumerate(profile.education):
+        _dates(education, "education", i)
+
+
+def _plain_texts(profile: Profile) -> bool:
+    """Whether a look at all texts of a profile together shows that `_validate_texts` refuses none; it nearly always is.
+
+    What can be printed is in a line's letters and has neither control characters nor lone surrogates, and a name of
+    letters that can be printed is visible unless it is blank.
+    """
+    lines = [profile.name, profile.headline, profile.location, profile.industry, *profile.skills]
+    long_texts = [profile.summary]
+    for position in profile.positions:
+        lines += position.title, position.company, position.industry, position.location
+        long_texts.append(position.description)
+    for education in profile.education:
+        lines += education.school, education.degree, education.field
+    given = list(filter(None, lines))
+    # A line has no more characters than all of them, and most profiles have fewer than one line may have.
+    text = "".join(given)
+    short = len(text) <= MAX_LINE_CHARS or len(max(given, key=len)) <= MAX_LINE_CHARS
+    long_text = "".join(filter(None, long_texts))
+    return (
+        short
+        and len(long_text) <= MAX_LONG_TEXT_CHARS
+        and text.isprintable()
+        and long_text.isprintable()
+        and not (not profile.name or profile.name.isspace())
+    )
+
+
+def _validate_texts(profile: Profile) -> None:
     for name in _PROFILE_LINES:
         _line(getattr(profile, name), name)
     if all(unicodedata.category(character) in _INVISIBLE for character in profile.name):
         raise InputError("name: blank.", "Every profile shows a name; give one, or send a DELETE.")
     _long_text(profile.summary, "summary")
-    _code(profile.country, _COUNTRY, "Give two upper-case letters (ISO 3166-1 alpha-2), for example FR.", "country")
-    if profile.seniority is not None and profile.seniority not in SENIORITIES:
-        raise InputError("seniority: not one of the seven levels.", f"Give one of {', '.join(SENIORITIES)}.")
-    _code(profile.visibility, _VISIBILITY, "Give 1 to 32 of a-z 0-9 _ -, or leave it out for everybody.", "visibility")
     for i, skill in enumerate(profile.skills):
         _line(skill, "skills", i)
-    for i, language in enumerate(profile.languages):
-        _code(language, _LANGUAGE, "Give two lower-case letters (ISO 639-1), for example fr.", "languages", i)
     for i, position in enumerate(profile.positions):
-        _entry(position, _POSITION_LINES, "positions", i)
+        _entry_lines(position, _POSITION_LINES, "positions", i)
         _long_text(position.description, "positions", i, "description")
     for i, education in enumerate(profile.education):
-        _entry(education, _EDUCATION_LINES, "education", i)
+        _entry_lines(education, _EDUCATION_LINES, "education", i)
 
 
 def validate_size(change: ProfileChange, encoded_bytes: int, max_record_bytes: int) -> None:
@@ -190,11 +226,15 @@ def _id(path: str, text: str) -> None:
     raise InputError(f"{path}: {len(text)} characters.", hint)
 
 
-def _entry(entry: Position | Education, lines: Sequence[str], of: str, i: int) -> None:
+def _entry_lines(entry: Position | Education, lines: Sequence[str], of: str, i: int) -> None:
     for name in lines:
         _line(getattr(entry, name), of, i, name)
+
+
+def _dates(entry: Position | Education, of: str, i: int) -> None:
     for name in ("start", "end"):
-        _code(getattr(entry, name), _DATE, "Give YYYY or YYYY-MM.", of, i, name)
+        if (date := getattr(entry, name)) is not None:
+            _code(date, _DATE, "Give YYYY or YYYY-MM.", of, i, name)
 
 
 def _line(text: str | None, *path: str | int) -> None:

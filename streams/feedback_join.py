@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from hashlib import blake2b
 from typing import Any, TypeVar
 
-from schemas.codec import Codec, Decodable, DecodeError
+from schemas.codec import Codec, DecodeError
 from schemas.registry import UnknownSchema
 from schemas.rollouts import FeedbackAction, SearchFeedback
 from schemas.search_records import SearchImpression
@@ -16,7 +16,7 @@ from streams.feedback_sums import FeedbackSums
 from streams.scratch import Scratch
 from streams.topic_reader import Ends, offsets_at, read_topic, topic_ends, topic_starts
 
-_KindT = TypeVar("_KindT", bound=Decodable)
+_KindT = TypeVar("_KindT")
 
 # Told the topic, how many of its records were read, and of how many.
 Said = Callable[[str, int, int], None]

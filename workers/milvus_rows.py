@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -41,8 +42,11 @@ def check_rows(rows: Sequence[Row], dim: int) -> None:
         kith.errors.InputError: a profile id comes twice, or a value cannot be stored; names the profile and the field.
     """
     seen: set[str] = set()
+    in_limits = _in_limits(rows)
     for row in rows:
-        _check_fields(row)
+        if not in_limits:
+            _check_texts(row)
+        _check_numbers(row)
         _check_shape(row, dim)
         if row.profile_id in seen:
             raise InputError(f"Profile {row.profile_id!r} comes twice in one batch.", "Send its newest version only.")
@@ -51,19 +55,41 @@ def check_rows(rows: Sequence[Row], dim: int) -> None:
         _check_lengths(rows)
 
 
-def _check_fields(row: Row) -> None:
+def _in_limits(rows: Sequence[Row]) -> bool:
+    """Whether `_check_texts` refuses none of the rows: each field of all of them at once, a fifth of its work."""
+    columns = [(PROFILE_ID_LIMIT, [row.profile_id for row in rows]), (TEXT_LIMIT, [row.text for row in rows])]
+    for name, limit in FIELD_LIMITS.items():
+        values = [getattr(row.fields, name) for row in rows]
+        if limit.max_items is not None:
+            if max(map(len, values), default=0) > limit.max_items:
+                return False
+            values = list(chain.from_iterable(values))
+        columns.append((limit, values))
+    return all(_longest(values) <= limit.max_bytes for limit, values in columns) and all(columns[0][1])
+
+
+def _longest(values: Sequence[str]) -> float:
+    """Bytes in UTF-8 of the longest value; infinitely many where one has no such form."""
+    if "".join(values).isascii():
+        return max(map(len, values), default=0)
+    return max(math.inf if (length := utf8_length(value)) is None else length for value in values)
+
+
+def _check_texts(row: Row) -> None:
     _check_string(row.profile_id, ID_FIELD, row.profile_id, PROFILE_ID_LIMIT)
     if not row.profile_id:
         raise InputError("A profile has an empty profile_id.", "Give every profile an id of its own.")
     _check_string(row.profile_id, TEXT_FIELD, row.text, TEXT_LIMIT)
     for name, limit in FIELD_LIMITS.items():
         _check_field(row.profile_id, name, getattr(row.fields, name), limit)
-    numbers = {
-        VERSION_FIELD: row.version,
-        OCCURRED_FIELD: row.fields.occurred_at_ms,
-        CAREER_FIELD: row.fields.career_since,
-    }
-    for name, number in numbers.items():
+
+
+def _check_numbers(row: Row) -> None:
+    for name, number in (
+        (VERSION_FIELD, row.version),
+        (OCCURRED_FIELD, row.fields.occurred_at_ms),
+        (CAREER_FIELD, row.fields.career_since),
+    ):
         if not -_MAX_INT64 <= number <= _MAX_INT64:
             raise _refusal(row.profile_id, name, f"is {number}, beyond 64 bits")
 

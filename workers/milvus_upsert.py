@@ -5,13 +5,12 @@ pymilvus makes such a request of rows value by value, at twelve times the cost o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from pymilvus import DataType, MilvusClient
 from pymilvus.grpc_gen.milvus_pb2 import UpsertRequest
-from pymilvus.grpc_gen.schema_pb2 import ArrayArray, FieldData, LongArray, ScalarField, StringArray, VectorField
 
 from workers.contract import Row
 from workers.limits import FIELD_LIMITS
@@ -37,9 +36,21 @@ def upsert_request(collection: str, rows: Sequence[Row], *, with_words: bool) ->
     Args:
         with_words: whether the collection has `WORDS_FIELD`.
     """
-    return UpsertRequest(
-        collection_name=collection, num_rows=len(rows), fields_data=list(_columns(rows, with_words=with_words))
-    )
+    request = UpsertRequest(collection_name=collection, num_rows=len(rows))
+    # Filled where it lies: a column that is made apart is copied whole when it is taken in.
+    columns = request.fields_data
+    _strings(columns, ID_FIELD, [row.profile_id for row in rows])
+    _numbers(columns, VERSION_FIELD, [row.version for row in rows])
+    _strings(columns, TEXT_FIELD, [row.text for row in rows])
+    if with_words:
+        _strings(columns, WORDS_FIELD, [profile_words(row.fields.name, row.text) for row in rows])
+    for name, limit in FIELD_LIMITS.items():
+        column = _strings if limit.max_items is None else _arrays
+        column(columns, name, [getattr(row.fields, name) for row in rows])
+    _numbers(columns, OCCURRED_FIELD, [row.fields.occurred_at_ms for row in rows])
+    _numbers(columns, CAREER_FIELD, [row.fields.career_since for row in rows])
+    _vectors(columns, np.stack([row.vector for row in rows]))
+    return request
 
 
 def send(client: MilvusClient, request: UpsertRequest, timeout_s: float) -> None:
@@ -58,43 +69,26 @@ def send(client: MilvusClient, request: UpsertRequest, timeout_s: float) -> None
     )
 
 
-def _columns(rows: Sequence[Row], *, with_words: bool) -> Iterator[FieldData]:
-    yield _strings(ID_FIELD, (row.profile_id for row in rows))
-    yield _numbers(VERSION_FIELD, (row.version for row in rows))
-    yield _strings(TEXT_FIELD, (row.text for row in rows))
-    if with_words:
-        yield _strings(WORDS_FIELD, (profile_words(row.fields.name, row.text) for row in rows))
-    for name, limit in FIELD_LIMITS.items():
-        values = (getattr(row.fields, name) for row in rows)
-        yield _strings(name, values) if limit.max_items is None else _arrays(name, values)
-    yield _numbers(OCCURRED_FIELD, (row.fields.occurred_at_ms for row in rows))
-    yield _numbers(CAREER_FIELD, (row.fields.career_since for row in rows))
-    yield _vectors(np.stack([row.vector for row in rows]))
+def _strings(columns: Any, name: str, values: Sequence[str]) -> None:
+    columns.add(field_name=name, type=DataType.VARCHAR).scalars.string_data.data.extend(values)
 
 
-def _strings(name: str, values: Iterable[str]) -> FieldData:
-    return _scalars(name, DataType.VARCHAR, ScalarField(string_data=StringArray(data=values)))
+def _numbers(columns: Any, name: str, values: Sequence[int]) -> None:
+    columns.add(field_name=name, type=DataType.INT64).scalars.long_data.data.extend(values)
 
 
-def _numbers(name: str, values: Iterable[int]) -> FieldData:
-    return _scalars(name, DataType.INT64, ScalarField(long_data=LongArray(data=values)))
+def _arrays(columns: Any, name: str, values: Sequence[Sequence[str]]) -> None:
+    cells = columns.add(field_name=name, type=DataType.ARRAY).scalars.array_data.data
+    for value in values:
+        cells.add().string_data.data.extend(value)
 
 
-def _arrays(name: str, values: Iterable[Sequence[str]]) -> FieldData:
-    cells = [ScalarField(string_data=StringArray(data=value)) for value in values]
-    return _scalars(name, DataType.ARRAY, ScalarField(array_data=ArrayArray(data=cells)))
-
-
-def _scalars(name: str, kind: DataType, scalars: ScalarField) -> FieldData:
-    return FieldData(field_name=name, type=kind, scalars=scalars)
-
-
-def _vectors(vectors: np.ndarray[Any, np.dtype[np.float32]]) -> FieldData:
+def _vectors(columns: Any, vectors: np.ndarray[Any, np.dtype[np.float32]]) -> None:
     """float32 (n, dim); protobuf holds floats as they lie in memory, little-endian, so that none is touched."""
-    field = FieldData(field_name=VECTOR_FIELD, type=DataType.FLOAT_VECTOR, vectors=VectorField(dim=vectors.shape[1]))
+    field = columns.add(field_name=VECTOR_FIELD, type=DataType.FLOAT_VECTOR).vectors
+    field.dim = vectors.shape[1]
     packed = vectors.astype("<f4", copy=False).tobytes()
-    field.vectors.float_vector.MergeFromString(_PACKED + _varint(len(packed)) + packed)
-    return field
+    field.float_vector.MergeFromString(_PACKED + _varint(len(packed)) + packed)
 
 
 def _varint(number: int) -> bytes:

@@ -11,14 +11,13 @@ from kith import wiring
 from kith.deadline import Deadline
 from kith.settings import Settings
 from schemas import headers
-from schemas.codec import Decodable
 from schemas.records import Operation, Profile, ProfileChange
 from schemas.search_records import SearchReply
 from schemas.topics import Topic
 from streams.clock import now_ms
 from streams.publisher import Outgoing
 
-_KindT = TypeVar("_KindT", bound=Decodable)
+_KindT = TypeVar("_KindT")
 
 
 def upsert(profile_id: str, headline: str, version: int = 1, **fields: str) -> ProfileChange:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 
 import fastavro
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from kith.errors import InputError
 from schemas.contracts import parsed, schema_text
-from schemas.records import Education, Operation, Position, Profile, ProfileChange, to_avro
+from schemas.records import Education, Operation, Position, Profile, ProfileChange, from_avro, to_avro
 from schemas.validation import (
     MAX_LANGUAGES,
     MAX_LINE_CHARS,
@@ -148,10 +149,52 @@ def test_any_text_is_refused_or_survives_the_wire(text):
         education=[Education(text)],
     )
     if (refusal := refused(change)) is None:
-        assert ProfileChange.from_avro(_decoded(_encoded(change))) == change
+        assert from_avro(_decoded(_encoded(change)), ProfileChange) == change
     else:
         refusal.message.encode()
         assert refusal.hint
+
+
+LINES = {
+    "name": lambda text: with_profile(name=text),
+    "headline": lambda text: with_profile(headline=text),
+    "location": lambda text: with_profile(location=text),
+    "industry": lambda text: with_profile(industry=text),
+    "skills[1]": lambda text: with_profile(skills=["ok", text]),
+    **{
+        f"positions[1].{name}": lambda text, name=name: with_profile(
+            positions=[Position("ok"), replace(Position("ok"), **{name: text})]
+        )
+        for name in ("title", "company", "industry", "location")
+    },
+    **{
+        f"education[0].{name}": lambda text, name=name: with_profile(
+            education=[replace(Education("ok"), **{name: text})]
+        )
+        for name in ("school", "degree", "field")
+    },
+}
+LONG_TEXTS = {
+    "summary": lambda text: with_profile(summary=text),
+    "positions[1].description": lambda text: with_profile(positions=[Position("ok"), Position("ok", description=text)]),
+}
+
+
+@pytest.mark.parametrize("path", [*LINES, *LONG_TEXTS])
+@given(
+    text=st.text(st.characters(codec=None) | st.sampled_from("\t\n\r\x0b\x7f\x85\xa0\u200b\u2028"), max_size=6),
+    repeated=st.sampled_from([1, 1, MAX_LINE_CHARS]),
+)
+def test_a_text_is_refused_for_its_characters_and_its_length_wherever_it_stands(path, text, repeated):
+    given_text = f"A{text * repeated}"
+    line_ends = "" if path in LINES else "\t\n\r"
+    refused_characters = [one for one in given_text if re.match(r"[\x00-\x1f\x7f\ud800-\udfff]", one)]
+    wrong = set(refused_characters) - set(line_ends) or (path in LINES and len(given_text) > MAX_LINE_CHARS)
+
+    refusal = refused({**LINES, **LONG_TEXTS}[path](given_text))
+
+    assert (refusal is not None) == bool(wrong)
+    assert refusal is None or refusal.message.startswith(f"{path}: ")
 
 
 @given(st.text(st.characters(codec=None), max_size=20))

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kith.errors import ReleaseError
@@ -73,6 +73,26 @@ def test_the_text_is_one_bounded_line(profile):
         assert rendered
         assert len(rendered) <= limit
         assert rendered == " ".join(rendered.split())
+
+
+@given(st.text(st.characters(codec=None) | st.sampled_from(" \t\n\x1c\x85\xa0\u2003\u3000"), max_size=12))
+@example("a  b")
+@example("  ")
+def test_every_run_of_white_space_of_a_text_is_one_blank(text):
+    assert render(Profile("n", headline=f"a{text}b")) == f"{' '.join(f'a{text}b'.split())}."
+    assert render(Profile("n", headline=text, summary=f" {text} x ")).endswith(f"{' '.join(f'{text} x'.split())}.")
+
+
+def test_a_job_that_is_given_twice_is_told_once():
+    job, old = Position("Cook", "Inn"), Position("Waiter", "Bar", end="2019")
+    assert render(Profile("n", positions=[job, old, job])) == "Cook at Inn. Cook at Inn. Before: Waiter at Bar."
+    assert render(Profile("n", positions=[job, job, job, old])) == "Cook at Inn. Cook at Inn. Before: Waiter at Bar."
+    assert render(Profile("n", positions=[old, old])) == "Waiter at Bar."
+
+
+def test_jobs_that_last_beyond_the_second_come_with_the_past_ones():
+    jobs = [Position("Cook"), Position("Waiter"), Position("Host"), Position("Boy", end="2001")]
+    assert render(Profile("n", positions=jobs)) == "Cook. Waiter. Before: Host, Boy."
 
 
 def test_a_very_long_summary_is_cut_between_words():
