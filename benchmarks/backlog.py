@@ -18,6 +18,8 @@ from workers.milvus_index import MilvusIndex
 # Before and after these shares a consumer starts, warms up, or waits for a last batch that does not fill.
 BEGIN, END = 0.1, 0.9
 _EVERY_S = 0.25
+# Worked between two standstills: short beside the minutes in which a shared machine gets faster or slower.
+_STRETCH_S = 2.0
 _COUNT_S = 10.0
 
 
@@ -42,27 +44,40 @@ class WorkedOff:
     cores: dict[str, float]
 
 
-def middle(samples: Sequence[Sample], total: int) -> WorkedOff:
+def middle(stretches: Sequence[Sequence[Sample]], total: int) -> WorkedOff:
     """The rate between the first sample at a tenth of the rows and the first at nine tenths.
+
+    Args:
+        stretches: samples; between two stretches the consumer stood still, and nothing of that time counts.
 
     Raises:
         ValueError: both are the same sample: there were too few.
     """
+    samples = [one for stretch in stretches for one in stretch]
     first = next(one for one in samples if one.rows >= BEGIN * total)
     last = next(one for one in samples if one.rows >= END * total)
     if last is first:
         raise ValueError(f"{total} profiles are too few: no two samples lie between the first and the last tenth.")
-    seconds = last.moment.at - first.moment.at
-    return WorkedOff((last.rows - first.rows) / seconds, cores(first.moment, last.moment))
+    begin, end = first.moment.at, last.moment.at
+    within = [[one.moment for one in stretch if begin <= one.moment.at <= end] for stretch in stretches]
+    worked = [(one[-1].at - one[0].at, cores(one[0], one[-1])) for one in within if one and one[-1].at > one[0].at]
+    seconds = sum(took for took, _cores in worked)
+    taken = {part: sum(took * shares[part] for took, shares in worked) / seconds for part in worked[0][1]}
+    return WorkedOff((last.rows - first.rows) / seconds, taken)
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A collection that fills."""
+    """A collection that fills.
+
+    Attributes:
+        between: done again and again while the consumer stands still, with the rows there are by then.
+    """
 
     one: Installation
     index: MilvusIndex
     collection: str
+    between: Callable[[int], None] | None = None
 
     def until(self, total: int, start: Callable[[], subprocess.Popen[bytes]], most_s: float) -> WorkedOff:
         """Start a consumer, and sample until the collection holds so many rows.
@@ -72,15 +87,36 @@ class Watched:
         """
         process = start()
         inside, deadline = psutil.Process(process.pid), Deadline.after(most_s)
-        parts = self.one.processes()
-        samples: list[Sample] = []
-        while not samples or samples[-1].rows < total:
+        stretches: list[list[Sample]] = [[]]
+        while True:
             if process.poll() is not None:
                 raise RuntimeError(f"it ended with {process.returncode}")
+            stretches[-1].append(newest := self._sample(inside))
+            if newest.rows >= total:
+                return middle(stretches, total)
             if deadline.expired():
-                raise RuntimeError(f"{samples[-1].rows} of {total} profiles after {most_s:.0f} s")
-            whole = parts | {"consumer": [inside, *inside.children(recursive=True)]}
-            moment = look(whole, inside)
-            samples.append(Sample(self.index.count(self.collection, _COUNT_S), moment))
-            pause(max(0.0, _EVERY_S - (time.monotonic() - moment.at)))
-        return middle(samples, total)
+                raise RuntimeError(f"{newest.rows} of {total} profiles after {most_s:.0f} s")
+            if newest.rows and newest.moment.at - stretches[-1][0].moment.at > _STRETCH_S:
+                self._stand_still(inside, stretches)
+            else:
+                pause(max(0.0, _EVERY_S - (time.monotonic() - newest.moment.at)))
+
+    def _sample(self, inside: psutil.Process) -> Sample:
+        moment = self._look(inside)
+        return Sample(self.index.count(self.collection, _COUNT_S), moment)
+
+    def _look(self, inside: psutil.Process) -> Moment:
+        return look(self.one.processes() | {"consumer": [inside, *inside.children(recursive=True)]}, inside)
+
+    def _stand_still(self, inside: psutil.Process, stretches: list[list[Sample]]) -> None:
+        """Ends a stretch with a sample, and begins one."""
+        if self.between is None:
+            return
+        inside.suspend()
+        try:
+            ended = self._sample(inside)
+            self.between(ended.rows)
+            stretches[-1].append(ended)
+            stretches.append([Sample(ended.rows, self._look(inside))])
+        finally:
+            inside.resume()

@@ -3,7 +3,7 @@
 Every round produces a backlog of made-up people to fresh topics; each contender works it off into an empty collection
 of the same schema, in another order each round. Rows of the index are counted four times a second, the more people the
 surer; the rate is that between the first and the last tenth. The bare embedder embeds the same texts with nothing else
-to do, half of them before kith and half after it: a machine that gets slower meanwhile is then as slow for both.
+to do, a few seconds at a time, in which kith stands still: a machine that gets slower is then as slow for both.
 Kafka, registry and Milvus server are started for it.
 
 Example: `python -m benchmarks.pipeline --people 12000 --rivals-people 3000 --rounds 3`
@@ -15,7 +15,7 @@ import argparse
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -23,7 +23,7 @@ from typing import Any
 
 from pymilvus import MilvusClient
 
-from benchmarks.backlog import BEGIN, Watched, WorkedOff
+from benchmarks.backlog import Watched, WorkedOff
 from benchmarks.environment import describe
 from benchmarks.installation import ROOT, Installation, fresh, kith, say
 from benchmarks.record import keep
@@ -41,6 +41,8 @@ KITH, BARE = "kith", "bare embedder"
 VERSIONS = ("onnxruntime", "pymilvus", "faust-streaming", "confluent-kafka")
 _PIECE = 256
 _MOST_S, _SETUP_S, _STOP_S = 400.0, 60.0, 20.0
+# Kafka takes a member of a group for dead after ten seconds.
+_STILL_S = 4.0
 
 
 @dataclass
@@ -122,7 +124,7 @@ def _round(
 ) -> None:
     """Everybody once, another one first each time."""
     settings, of_rivals = _fresh(one, f"r{number}", options.people), options.rivals_people or options.people
-    steps: dict[str, Callable[[], None]] = {KITH: lambda: _kith_between_bare(one, settings, options.people, measured)}
+    steps: dict[str, Callable[[], None]] = {KITH: lambda: _kith_and_bare(one, settings, options.people, measured)}
     for each in _contenders(options):
         steps[each.name] = lambda each=each: _measure(  # type: ignore[misc]
             each.name, lambda: _rival(one, settings, each, of_rivals, folder), measured
@@ -132,13 +134,10 @@ def _round(
         steps[name]()
 
 
-def _kith_between_bare(one: Installation, settings: Settings, people: int, measured: dict[str, Measured]) -> None:
-    render = wiring.renderer(settings)
-    texts = [render(person.profile) for person in synthetic_profiles(people, 3)]
-    halves = [_bare(settings, texts[: people // 2])]
-    _measure(KITH, lambda: _kith(one, settings, people), measured)
-    halves.append(_bare(settings, texts[people // 2 :]))
-    _measure(BARE, lambda: _together(*halves), measured)
+def _kith_and_bare(one: Installation, settings: Settings, people: int, measured: dict[str, Measured]) -> None:
+    bare = _Bare(settings, people)
+    _measure(KITH, lambda: _kith(one, settings, people, bare.catch_up), measured)
+    _measure(BARE, bare.worked_off, measured)
 
 
 def _measure(name: str, step: Callable[[], WorkedOff], measured: dict[str, Measured]) -> None:
@@ -159,7 +158,9 @@ def _fresh(one: Installation, name: str, people: int) -> Settings:
     return settings
 
 
-def _kith(one: Installation, settings: Settings, people: int) -> WorkedOff:
+def _kith(
+    one: Installation, settings: Settings, people: int, between: Callable[[int], None] | None = None
+) -> WorkedOff:
     index = wiring.index(settings)
     collection = wiring.live_collection(settings, index)
     process: list[subprocess.Popen[bytes]] = []
@@ -168,7 +169,7 @@ def _kith(one: Installation, settings: Settings, people: int) -> WorkedOff:
         process.append(one.start(settings, "index"))
         return process[0]
 
-    return _worked_off(one, index, collection.name, people, start)
+    return _worked_off(Watched(one, index, collection.name, between), people, start)
 
 
 def _rival(one: Installation, settings: Settings, rival: Contender, people: int, folder: Path) -> WorkedOff:
@@ -179,15 +180,13 @@ def _rival(one: Installation, settings: Settings, rival: Contender, people: int,
     wanted = CollectionInfo(name, manifest.name, manifest.renderer, manifest.dim)
     create_or_find(index.connection, wanted, Deadline.after(_SETUP_S))
     try:
-        return _worked_off(one, index, name, people, lambda: rival.start(settings, name, folder))
+        return _worked_off(Watched(one, index, name), people, lambda: rival.start(settings, name, folder))
     except RuntimeError as error:
         lines = (folder / f"{rival.module}.log").read_text(errors="replace").strip().splitlines()
         raise RuntimeError(f"{error}: {lines[-1] if lines else 'it said nothing'}") from error
 
 
-def _worked_off(
-    one: Installation, index: MilvusIndex, collection: str, people: int, start: Callable[[], subprocess.Popen[bytes]]
-) -> WorkedOff:
+def _worked_off(watched: Watched, people: int, start: Callable[[], subprocess.Popen[bytes]]) -> WorkedOff:
     started: list[subprocess.Popen[bytes]] = []
 
     def kept() -> subprocess.Popen[bytes]:
@@ -195,12 +194,12 @@ def _worked_off(
         return started[0]
 
     try:
-        return Watched(one, index, collection).until(people, kept, _MOST_S)
+        return watched.until(people, kept, _MOST_S)
     finally:
         for process in started:
             _end(process)
-        _drop(index, collection)
-        index.close()
+        _drop(watched.index, watched.collection)
+        watched.index.close()
 
 
 def _drop(index: MilvusIndex, collection: str) -> None:
@@ -223,22 +222,34 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait(_STOP_S)
 
 
-def _bare(settings: Settings, texts: Sequence[str]) -> WorkedOff:
-    """The embedder by itself, in pieces as large as a micro-batch; the first tenth warms up."""
-    embedder, first = wiring.embedder(settings), int(BEGIN * len(texts))
-    embedder.embed(texts[:first])
-    began, cpu = time.monotonic(), time.process_time()
-    for start in range(first, len(texts), _PIECE):
-        embedder.embed(texts[start : start + _PIECE])
-    took = time.monotonic() - began
-    return WorkedOff((len(texts) - first) / took, {"consumer": (time.process_time() - cpu) / took})
+class _Bare:
+    """The embedder by itself, in pieces as large as a micro-batch, while kith stands still.
 
+    So it meets the same machine; a shared one gets faster or slower by a half within a minute.
 
-def _together(*halves: WorkedOff) -> WorkedOff:
-    """As many texts each, one after the other."""
-    seconds = [1 / half.per_s for half in halves]
-    busy = sum(half.cores["consumer"] * took for half, took in zip(halves, seconds, strict=True))
-    return WorkedOff(len(halves) / sum(seconds), {"consumer": busy / sum(seconds)})
+    Args:
+        people: whose texts it embeds, in the order in which they were produced.
+    """
+
+    def __init__(self, settings: Settings, people: int) -> None:
+        render = wiring.renderer(settings)
+        self._texts = [render(person.profile) for person in synthetic_profiles(people, 3)]
+        self._embedder = wiring.embedder(settings)
+        self._embedder.embed(self._texts[:_PIECE])
+        self._done, self._seconds, self._cpu_s = 0, 0.0, 0.0
+
+    def catch_up(self, rows: int) -> None:
+        """Embed the texts of so many rows, less those that it embedded before, for at most `_STILL_S`."""
+        began, cpu = time.monotonic(), time.process_time()
+        while self._done + _PIECE <= rows and time.monotonic() - began < _STILL_S:
+            self._embedder.embed(self._texts[self._done : self._done + _PIECE])
+            self._done += _PIECE
+        self._seconds += time.monotonic() - began
+        self._cpu_s += time.process_time() - cpu
+
+    def worked_off(self) -> WorkedOff:
+        """What it did in all of kith's standstills."""
+        return WorkedOff(self._done / self._seconds, {"consumer": self._cpu_s / self._seconds})
 
 
 def _capacity(one: Installation, options: argparse.Namespace) -> float:

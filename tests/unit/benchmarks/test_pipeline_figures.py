@@ -1,8 +1,7 @@
 import pytest
 
-from benchmarks.backlog import Sample, WorkedOff, middle
+from benchmarks.backlog import Sample, middle
 from benchmarks.cpu_shares import Moment
-from benchmarks.pipeline import _together
 from benchmarks.trend import trend
 
 
@@ -13,7 +12,7 @@ def sample(at: float, rows: int) -> Sample:
 
 def test_a_rate_is_that_of_the_middle_and_not_of_start_and_end():
     samples = [sample(0, 0), sample(10, 100), sample(11, 300), sample(14, 900), sample(60, 1000)]
-    done = middle(samples, 1000)
+    done = middle([samples], 1000)
     assert done.per_s == pytest.approx(200)
     assert done.cores == pytest.approx(
         {"broker": 0.25, "first thread": 0.1, "two busiest others": 0.9, "other threads": 0.2}
@@ -22,13 +21,16 @@ def test_a_rate_is_that_of_the_middle_and_not_of_start_and_end():
 
 def test_a_backlog_that_was_done_between_two_looks_has_no_rate():
     with pytest.raises(ValueError, match="too few"):
-        middle([sample(0, 0), sample(1, 1000)], 1000)
+        middle([[sample(0, 0), sample(1, 1000)]], 1000)
 
 
-def test_halves_of_a_measurement_are_as_one_that_took_both_times():
-    both = _together(WorkedOff(400, {"consumer": 2.0}), WorkedOff(100, {"consumer": 1.0}))
-    assert both.per_s == pytest.approx(2000 / (1000 / 400 + 1000 / 100))
-    assert both.cores["consumer"] == pytest.approx((2.0 * 2.5 + 1.0 * 10) / 12.5)
+def test_nothing_of_the_time_in_which_a_consumer_stood_still_counts():
+    before = [sample(0, 0), sample(10, 100), sample(12, 400)]
+    after = [sample(112, 400), sample(115, 900), sample(116, 1000)]
+    done = middle([before, after], 1000)
+    assert done.per_s == pytest.approx(800 / 5)
+    assert done.cores["broker"] == pytest.approx(0.25)
+    assert done.cores["two busiest others"] == pytest.approx(0.9)
 
 
 def test_a_series_that_only_trembles_is_flat_and_one_that_creeps_is_not():
