@@ -96,10 +96,9 @@ class Watched:
                 return middle(stretches, total)
             if deadline.expired():
                 raise RuntimeError(f"{newest.rows} of {total} profiles after {most_s:.0f} s")
-            if newest.rows and newest.moment.at - stretches[-1][0].moment.at > _STRETCH_S:
-                self._stand_still(inside, stretches)
-            else:
-                pause(max(0.0, _EVERY_S - (time.monotonic() - newest.moment.at)))
+            pause(max(0.0, _EVERY_S - (time.monotonic() - newest.moment.at)))
+            if self.between and newest.rows and newest.moment.at - stretches[-1][0].moment.at > _STRETCH_S:
+                stretches.append([self._standstill(inside, stretches[-1], self.between)])
 
     def _sample(self, inside: psutil.Process) -> Sample:
         moment = self._look(inside)
@@ -108,15 +107,12 @@ class Watched:
     def _look(self, inside: psutil.Process) -> Moment:
         return look(self.one.processes() | {"consumer": [inside, *inside.children(recursive=True)]}, inside)
 
-    def _stand_still(self, inside: psutil.Process, stretches: list[list[Sample]]) -> None:
-        """Ends a stretch with a sample, and begins one."""
-        if self.between is None:
-            return
+    def _standstill(self, inside: psutil.Process, stretch: list[Sample], between: Callable[[int], None]) -> Sample:
+        """End a stretch with a sample, and return the first one of the next."""
         inside.suspend()
         try:
-            ended = self._sample(inside)
-            self.between(ended.rows)
-            stretches[-1].append(ended)
-            stretches.append([Sample(ended.rows, self._look(inside))])
+            stretch.append(self._sample(inside))
+            between(stretch[-1].rows)
+            return Sample(stretch[-1].rows, self._look(inside))
         finally:
             inside.resume()

@@ -1,6 +1,11 @@
+import subprocess
+import sys
+
+import psutil
 import pytest
 
-from benchmarks.backlog import Sample, middle
+from benchmarks import backlog
+from benchmarks.backlog import Sample, Watched, middle
 from benchmarks.cpu_shares import Moment
 from benchmarks.trend import trend
 
@@ -31,6 +36,39 @@ def test_nothing_of_the_time_in_which_a_consumer_stood_still_counts():
     assert done.per_s == pytest.approx(800 / 5)
     assert done.cores["broker"] == pytest.approx(0.25)
     assert done.cores["two busiest others"] == pytest.approx(0.9)
+
+
+class Filling:
+    """A collection that gets another hundred rows each time that it is asked."""
+
+    rows = 0
+
+    def count(self, _collection, _timeout_s):
+        self.rows += 100
+        return self.rows
+
+    def processes(self):
+        return {}
+
+
+def test_a_consumer_stands_still_while_another_works_and_goes_on_after_it(monkeypatch):
+    monkeypatch.setattr(backlog, "_STRETCH_S", 0.1)
+    monkeypatch.setattr(backlog, "_EVERY_S", 0.04)
+    consumer = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    filling, seen = Filling(), []
+
+    def between(rows):
+        seen.append((rows, psutil.Process(consumer.pid).status()))
+
+    try:
+        done = Watched(filling, filling, "profiles", between).until(2000, lambda: consumer, 30)
+        assert psutil.Process(consumer.pid).status() != psutil.STATUS_STOPPED
+    finally:
+        consumer.kill()
+        consumer.wait()
+    assert len(seen) > 1
+    assert {status for _rows, status in seen} == {psutil.STATUS_STOPPED}
+    assert done.per_s > 0
 
 
 def test_a_series_that_only_trembles_is_flat_and_one_that_creeps_is_not():
