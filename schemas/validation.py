@@ -148,17 +148,13 @@ def _plain_texts(profile: Profile) -> bool:
         long_texts.append(position.description)
     for education in profile.education:
         lines += education.school, education.degree, education.field
-    given = list(filter(None, lines))
-    # A line has no more characters than all of them, and most profiles have fewer than one line may have.
-    text = "".join(given)
-    short = len(text) <= MAX_LINE_CHARS or len(max(given, key=len)) <= MAX_LINE_CHARS
-    long_text = "".join(filter(None, long_texts))
+    given, long_text = list(filter(None, lines)), "".join(filter(None, long_texts))
     return (
-        short
+        len(max(given, key=len, default="")) <= MAX_LINE_CHARS
         and len(long_text) <= MAX_LONG_TEXT_CHARS
-        and text.isprintable()
+        and "".join(given).isprintable()
         and long_text.isprintable()
-        and not (not profile.name or profile.name.isspace())
+        and profile.name.strip() != ""
     )
 
 

@@ -56,7 +56,7 @@ def check_rows(rows: Sequence[Row], dim: int) -> None:
 
 
 def _in_limits(rows: Sequence[Row]) -> bool:
-    """Whether `_check_texts` refuses none of the rows: each field of all of them at once, a fifth of its work."""
+    """Whether `_check_texts` refuses none of the rows: each field of all of them at once, half of its work."""
     columns = [(PROFILE_ID_LIMIT, [row.profile_id for row in rows]), (TEXT_LIMIT, [row.text for row in rows])]
     for name, limit in FIELD_LIMITS.items():
         values = [getattr(row.fields, name) for row in rows]

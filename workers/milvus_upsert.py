@@ -1,6 +1,6 @@
 """Rows to the request that writes them, column by column, and its sending.
 
-pymilvus makes such a request of rows value by value, at twelve times the cost of this (docs/decisions/0020).
+pymilvus makes such a request of rows value by value, at more than ten times the cost of this (docs/decisions/0020).
 """
 
 from __future__ import annotations
